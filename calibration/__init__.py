@@ -1,0 +1,1 @@
+"""Estimation of a workflow's distributions, frequencies and arrivals from measurements."""

@@ -1,0 +1,1 @@
+"""Pure functions of arrays that advance the simulation; they know NumPy and Numba only."""

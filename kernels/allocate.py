@@ -1,0 +1,352 @@
+"""Make the world of a run from its model: pure array work, before the first cycle."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import world as wd
+from .codes import DEAD, IDLE, N_CAUSES, NEVER
+from .model import COUNT, DISPATCH_OWN, FORK, JOIN, NO_HORIZON, SELECT, UNTIL, Model
+from .world import World
+
+I64 = NDArray[np.int64]
+FAR = 2**40  # lookahead of a group without links
+
+
+def _starts(counts: I64) -> I64:
+    """Return where each run of a flat list begins, and the end of the last."""
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])
+
+
+def _filled(dtype: np.dtype[Any], n: int, **columns: Any) -> wd.Records:
+    """Return ``n`` records with the given columns, 0 elsewhere."""
+    records = np.zeros(n, dtype)
+    for name, values in columns.items():
+        records[name] = values
+    return records
+
+
+def width(model: Model) -> int:
+    """Return the most tokens that one request can have at once (rule 4.1)."""
+    p = model.program
+    n = 1
+    for node in range(len(p.node_kind)):
+        branches = int(p.edge_indptr[node + 1] - p.edge_indptr[node])
+        if p.node_kind[node] == FORK:
+            n += branches - 1
+        elif p.node_kind[node] == SELECT:
+            n += min(branches, int(p.node_select[node] * p.node_items[node])) - 1
+    return n
+
+
+def _program(model: Model) -> dict[str, Any]:
+    p = model.program
+    joins = p.node_kind == JOIN
+    used = np.flatnonzero(np.diff(p.attribute_indptr) > 0)
+    first = p.attribute_indptr[:-1]
+    if not np.all(p.attribute_law[used] < 0):
+        raise ValueError("an attribute has both a law and a series")
+    return {
+        "node": _filled(
+            wd.NODE,
+            len(p.node_kind),
+            kind=p.node_kind,
+            task=p.node_task,
+            join=p.node_join,
+            loop=p.node_loop,
+            out_bytes=p.node_out_bytes,
+            attribute=p.node_attribute,
+            select=p.node_select,
+            items=p.node_items,
+            milestone=p.node_milestone,
+            fan_out=p.node_fan_out,
+            edge=p.edge_indptr[:-1],
+            edge_end=p.edge_indptr[1:],
+            join_number=np.where(joins, np.cumsum(joins) - 1, -1),
+        ),
+        "edge_node": np.ascontiguousarray(p.edge_node),
+        "edge_weight": np.ascontiguousarray(p.edge_weight).reshape(-1),
+        "law_at": _filled(
+            wd.LAW_AT,
+            p.node_law.size,
+            law=p.node_law.reshape(-1),
+            base=p.node_base.reshape(-1),
+            slope=p.node_slope.reshape(-1),
+        ),
+        "law": _filled(wd.LAW, len(p.law_kind), kind=p.law_kind, offset=p.law_offset, size=p.law_size),
+        "knots": p.knots,
+        "task": _filled(
+            wd.TASK,
+            len(p.task_node),
+            node=p.task_node,
+            config=p.task_config,
+            config_bytes=p.config_bytes[p.task_config],
+            speedup=p.task_speedup,
+        ),
+        "attribute": _filled(
+            wd.ATTRIBUTE,
+            len(p.attribute_law),
+            law=p.attribute_law,
+            first=first,
+            count=np.diff(p.attribute_indptr),
+        ),
+        "attribute_values": p.attribute_values,
+    }
+
+
+def _stations(model: Model) -> tuple[wd.Records, I64]:
+    """Return the stations, cluster by cluster, and the list of their owners."""
+    p, m = model.program, model.machine
+    n_task, n_cluster = len(p.task_node), len(m.cluster_cbus)
+    owners = np.flatnonzero((m.tbu_task >= 0) & (m.tbu_dead == 0))
+    number = m.tbu_cluster[owners] * n_task + m.tbu_task[owners]
+    ends = _starts(np.bincount(number, minlength=n_cluster * n_task))
+    stations = _filled(
+        wd.STATION, n_cluster * n_task, owner=ends[:-1], owner_end=ends[1:], idle=np.diff(ends)
+    )
+    stations["slots"] = np.tile(p.task_slots, n_cluster)
+    return stations, owners[np.argsort(number, kind="stable")]
+
+
+def _machine(model: Model) -> dict[str, Any]:
+    p, m, load = model.program, model.machine, model.load
+    n_task, n_cluster, n_pipeline = len(p.task_node), len(m.cluster_cbus), len(m.pipeline_home)
+    stations, owner = _stations(model)
+    home = m.tbu_task >= 0
+    tbu = _filled(
+        wd.TBU,
+        len(m.tbu_task),
+        cluster=m.tbu_cluster,
+        number=np.arange(len(m.tbu_task)) - m.cluster_tbu[m.tbu_cluster],
+        task=np.where(m.tbu_dead == 0, m.tbu_task, -1),
+        state=np.where(m.tbu_dead == 0, IDLE, DEAD),
+        token=-1,
+        reserved=-1,
+        speed=m.tbu_speed,
+    )
+    tbu["config"] = np.where(home, p.task_config[np.where(home, m.tbu_task, 0)], -1)
+    member = np.argsort(m.cluster_pipeline, kind="stable")
+    member_first = _starts(np.bincount(m.cluster_pipeline, minlength=n_pipeline))
+    # stations by pipeline, then TB: where a token of the pipeline can go
+    number = np.flatnonzero(stations["owner_end"] > stations["owner"])
+    cluster, task = number // n_task, number % n_task
+    at = m.cluster_pipeline[cluster] * n_task + task
+    candidates = np.bincount(at, minlength=n_pipeline * n_task)
+    reports = np.zeros(n_pipeline, np.int64)
+    reports[np.flatnonzero(candidates > 1) // n_task] = 1
+    hooks = 1 if load.dispatch != DISPATCH_OWN else 0
+    order = np.argsort(m.cluster_group, kind="stable")
+    sizes = np.bincount(m.cluster_group)
+    group = _filled(wd.GROUP, len(sizes), first=_starts(sizes)[:-1], end=_starts(sizes)[1:], lookahead=FAR)
+    linked = m.link_cluster >= 0
+    np.minimum.at(group["lookahead"], m.cluster_group[np.flatnonzero(linked) // 4], m.link_latency[linked])
+    requests = np.diff(load.source_indptr)
+    np.add.at(group["unfinished"], m.cluster_group[m.pipeline_home], requests)
+    arrival = np.full(n_cluster, NEVER)
+    waiting = requests > 0
+    arrival[m.pipeline_home[waiting]] = load.source_arrival[load.source_indptr[:-1][waiting]]
+    max_members = int(np.diff(member_first).max())
+    reported = _filled(wd.REPORTED, n_cluster * max_members * n_task if reports.any() else 0)
+    if reports.any():
+        # before the first report a cluster believes the others empty (rule 7.3)
+        free = np.where(stations["slots"] == 0, stations["idle"], stations["slots"]).reshape(
+            n_cluster, n_task
+        )
+        view = reported.reshape(n_cluster, max_members, n_task)
+        for pipeline in range(n_pipeline):
+            inside = member[member_first[pipeline] : member_first[pipeline + 1]]
+            view["free"][inside, : len(inside)] = free[inside][None]
+    pipeline_of = m.cluster_pipeline
+    spill = m.cluster_spill
+    return {
+        "candidate_first": _starts(candidates),
+        "candidate": cluster[np.argsort(at, kind="stable")],
+        "owner": owner,
+        "member": member,
+        "group_cluster": order,
+        "route_port": np.ascontiguousarray(m.route_port).reshape(-1),
+        "tbu": tbu,
+        "tbu_cycles": np.zeros(len(tbu) * N_CAUSES, np.int64),
+        "events": np.zeros(len(tbu), np.int64),
+        "resident": _filled(wd.RESIDENT, m.tbu_resident.size, config=m.tbu_resident.reshape(-1), used=-1),
+        "station": stations,
+        "cluster": _filled(
+            wd.CLUSTER,
+            n_cluster,
+            group=m.cluster_group,
+            pipeline=pipeline_of,
+            member=np.argsort(member, kind="stable") - member_first[pipeline_of],
+            tbu=m.cluster_tbu[:-1],
+            tbu_end=m.cluster_tbu[1:],
+            free_cbus=m.cluster_cbus,
+            arrival=arrival,
+            hook=np.where((reports[pipeline_of] > 0) | (hooks > 0), m.epoch, NEVER),
+            spill_free=spill,
+            spill_slots=spill,
+            next=NEVER,
+        ),
+        "queue": _filled(wd.QUEUE, 3 * n_cluster * n_task + 4 * n_cluster, head=-1, tail=-1),
+        "link": _filled(
+            wd.LINK,
+            len(m.link_cluster),
+            cluster=m.link_cluster,
+            latency=m.link_latency,
+            rate_bytes=m.link_bytes,
+            rate_cycles=m.link_cycles,
+        ),
+        "pipeline": _filled(
+            wd.PIPELINE,
+            n_pipeline,
+            home=m.pipeline_home,
+            window=m.pipeline_window,
+            next=load.source_indptr[:-1],
+            end=load.source_indptr[1:],
+            member_first=member_first[:-1],
+            members=np.diff(member_first),
+            reports=reports,
+        ),
+        "group": group,
+        "reported": reported,
+    }
+
+
+def shared(model: Model) -> dict[str, Any]:
+    """Return the arrays that all workers share."""
+    load = model.load
+    n_request = len(load.source_request)
+    return {
+        **_program(model),
+        **_machine(model),
+        "source_request": load.source_request,
+        "source_arrival": load.source_arrival,
+        "request_phase": load.request_phase,
+        "request_arrival": np.full(n_request, -1, np.int64),
+        "request_end": np.full(n_request, -1, np.int64),
+        "request_milestone": np.full(n_request * model.program.n_milestone, -1, np.int64),
+    }
+
+
+def _controls(model: Model, fields: dict[str, Any], pools: dict[str, int]) -> wd.Records:
+    p, m, load = model.program, model.machine, model.load
+    linked = m.link_latency[m.link_cluster >= 0]
+    inexact = load.step > 0 and len(linked) > 0 and load.step > int(linked.min())
+    scalars = {**p._asdict(), **m._asdict(), **load._asdict()}
+    values = {name: scalars[name] for name in wd.CONTROLS.names or () if name in scalars}
+    values |= {
+        "n_node": len(p.node_kind),
+        "n_task": len(p.task_node),
+        "n_join": int((p.node_kind == JOIN).sum()),
+        "n_attribute": len(p.attribute_law),
+        "n_cluster": len(m.cluster_cbus),
+        "n_residents": m.tbu_resident.shape[1],
+        "max_members": int(fields["pipeline"]["members"].max()),
+        "rounding": load.step if inexact else 0,
+        "horizon": min(load.horizon, NO_HORIZON),
+        "cluster_queues": 3 * len(fields["station"]),
+        "n_free_requests": pools["requests"],
+        "n_free_reports": pools["reports"],
+    }
+    return _filled(wd.CONTROLS, 1, **values)
+
+
+def pool_sizes(model: Model, fields: dict[str, Any]) -> dict[str, int]:
+    """Return how many requests, reports and tokens one worker needs, one group at a time; an unlimited window begins with 256 requests."""
+    m = model.machine
+    window = np.where(m.pipeline_window < 0, 256, m.pipeline_window)
+    requests = np.diff(model.load.source_indptr)
+    groups = len(fields["group"])
+    at = m.cluster_group[m.pipeline_home]
+    most = int(np.bincount(at, np.minimum(window, np.maximum(requests, 1)), groups).max())
+    sent = fields["pipeline"]["reports"] * fields["pipeline"]["members"] ** 2
+    reports = 2 * int(np.bincount(at, sent, groups).max())
+    clusters = int(np.bincount(m.cluster_group).max())
+    spill = (
+        int(np.bincount(m.cluster_group, m.cluster_spill, groups).max())
+        if model.load.dispatch != DISPATCH_OWN
+        else 0
+    )
+    return {
+        "requests": most,
+        "reports": reports,
+        "tokens": token_need(model, most, reports) + 2 * clusters + spill,
+    }
+
+
+def token_need(model: Model, requests: int, reports: int) -> int:
+    """Return the tokens that this many requests and reports can need: each request's own, its credit on the way, one per report."""
+    return requests * (width(model) + 1) + reports
+
+
+def worker(model: Model, fields: dict[str, Any]) -> World:
+    """Return the world of one worker around the shared arrays."""
+    pools = pool_sizes(model, fields)
+    p = model.program
+    n_task = len(p.task_node)
+    ctl = _controls(model, fields, pools)
+    branches = int(np.diff(p.edge_indptr).max())
+    own = {
+        "token": _filled(wd.TOKEN, pools["tokens"], next=np.arange(1, pools["tokens"] + 1)),
+        "request": _filled(wd.REQUEST, pools["requests"], next=np.arange(1, pools["requests"] + 1)),
+        "visits": np.zeros(pools["requests"] * len(p.node_kind), np.int64),
+        "counters": np.zeros(pools["requests"] * p.n_loop, np.int64),
+        "attributes": np.zeros(pools["requests"] * len(p.attribute_law)),
+        "join": np.zeros(pools["requests"] * int(ctl["n_join"][0]), wd.JOIN),
+        "snapshot": np.zeros(pools["reports"] * n_task, wd.REPORTED),
+        "snapshot_next": np.arange(1, pools["reports"] + 1),
+        "order": np.zeros(int((fields["group"]["end"] - fields["group"]["first"]).max()), np.int64),
+        "due_push": np.zeros(n_task, np.int64),
+        "due_take": np.zeros(n_task, np.int64),
+        "stack": np.zeros(len(p.edge_node) + len(p.node_kind), np.int64),
+        "drawn": np.zeros(2 * branches, np.int64),
+        "option": np.zeros(int(fields["pipeline"]["members"].max()), wd.OPTION),
+        "waiting": np.zeros(n_task, np.int64),
+        "ctl": ctl,
+    }
+    return World(**fields, **own)
+
+
+def _longer(array: NDArray[Any], n: int) -> NDArray[Any]:
+    """Return the array with ``n`` zeros more."""
+    return np.concatenate([array, np.zeros(n, array.dtype)])
+
+
+def _free_more(records: wd.Records, old: int, head: int) -> int:
+    """Chain the records from ``old`` on into the free list that begins at ``head``; return its new head."""
+    records["next"][old:] = np.arange(old + 1, len(records) + 1)
+    records["next"][-1] = head
+    return old
+
+
+def grow_requests(model: Model, w: World, more: int) -> World:
+    """Return the world with room for ``more`` more requests in flight, and the tokens they can need."""
+    ctl = w.ctl
+    requests, tokens = _longer(w.request, more), _longer(w.token, token_need(model, more, 0))
+    ctl["free_request"] = _free_more(requests, len(w.request), int(ctl["free_request"][0]))
+    ctl["free_token"] = _free_more(tokens, len(w.token), int(ctl["free_token"][0]))
+    ctl["n_free_requests"] += more
+    return w._replace(
+        request=requests,
+        token=tokens,
+        visits=_longer(w.visits, more * int(ctl["n_node"][0])),
+        counters=_longer(w.counters, more * int(ctl["n_loop"][0])),
+        attributes=_longer(w.attributes, more * int(ctl["n_attribute"][0])),
+        join=_longer(w.join, more * int(ctl["n_join"][0])),
+    )
+
+
+def grow_reports(w: World, more: int) -> World:
+    """Return the world with room for ``more`` more reports on their way."""
+    ctl = w.ctl
+    rows = len(w.snapshot_next)
+    following = np.concatenate([w.snapshot_next, np.arange(rows + 1, rows + more + 1)])
+    following[-1] = ctl["free_report"][0]
+    ctl["free_report"] = rows
+    ctl["n_free_reports"] += more
+    tokens = _longer(w.token, more)
+    ctl["free_token"] = _free_more(tokens, len(w.token), int(ctl["free_token"][0]))
+    return w._replace(
+        snapshot=_longer(w.snapshot, more * int(ctl["n_task"][0])), snapshot_next=following, token=tokens
+    )

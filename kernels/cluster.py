@@ -1,0 +1,247 @@
+"""One cluster through one cycle, phase by phase in the documented order (rule 3)."""
+
+from __future__ import annotations
+
+from . import lists
+from ._jit import jit
+from .arrive import admit, ingress
+from .codes import ASK, IDLE, NEVER, REPORT, TBU_BITS
+from .control import free_slots, present
+from .execute import end_stage, lowest_idle, take
+from .heap import next_stage
+from .link import join_link
+from .model import DISPATCH_OWN
+from .policy import ASK_NEIGHBOUR, dispatch
+from .push import push
+from .walk import decisions
+from .world import World
+
+
+def _grant(w: World, c: int, t: int, station_number: int) -> None:
+    """Grant slots of one station to the head of its line while both are there (rules 3.5, 4.3, 4.10)."""
+    station = w.station[station_number]
+    while station.line_len > 0 and free_slots(w, station_number) > 0:
+        token = lists.pop(w, 3 * station_number + lists.LINE)
+        station.line_len -= 1
+        station.line_wait += t - w.token[token].time
+        station.used += 1
+        if station.slots == 0:
+            u = lowest_idle(w, station_number)
+            w.tbu[u].reserved = token
+            w.token[token].owner = u
+            station.idle -= 1
+        push(w, c, t, token)
+
+
+grant = jit(_grant)
+
+
+def _pushes(w: World, c: int, t: int) -> None:
+    """Phase 4: look once, by TB, at every line that may have moved; what becomes due behind that waits for the next round."""
+    ctl = w.ctl[0]
+    at = -1
+    while True:
+        place = 0
+        while place < ctl.push_n and w.due_push[place] <= at:
+            place += 1
+        if place == ctl.push_n:
+            return
+        at = w.due_push[place]
+        ctl.push_n -= 1
+        for i in range(place, ctl.push_n):
+            w.due_push[i] = w.due_push[i + 1]
+        w.station[at].push_due = 0
+        grant(w, c, t, at)
+
+
+pushes = jit(_pushes)
+
+
+def _hand_out(w: World, c: int, t: int) -> None:
+    """Phase 6, pass 1: stations by TB hand their ready tokens to their idle owners by index (rule 3.7)."""
+    ctl = w.ctl[0]
+    for place in range(ctl.take_n):
+        number = w.due_take[place]
+        station = w.station[number]
+        station.take_due = 0
+        while station.again_len > 0 and station.idle > 0:
+            take(w, c, t, lowest_idle(w, number), number)
+        if station.slots == 0:
+            while station.fresh_len > 0:
+                take(w, c, t, w.token[w.queue[3 * number + lists.FRESH].head].owner, number)
+        else:
+            while station.fresh_len > 0 and station.idle > 0:
+                take(w, c, t, lowest_idle(w, number), number)
+    ctl.take_n = 0
+
+
+hand_out = jit(_hand_out)
+
+
+def _lend(w: World, c: int, t: int) -> None:
+    """Phase 6, pass 2: ask the policy for every TBU still idle that has news since it was last asked (rules 6.2, 6.3)."""
+    ctl = w.ctl[0]
+    cluster = w.cluster[c]
+    first = c * ctl.n_task
+    for task in range(ctl.n_task):
+        w.waiting[task] = w.station[first + task].fresh_len + w.station[first + task].again_len
+    for u in range(cluster.tbu, cluster.tbu_end):
+        tbu = w.tbu[u]
+        if tbu.state != IDLE or tbu.reserved >= 0 or tbu.task < 0 or tbu.asked == cluster.news:
+            continue
+        tbu.asked = cluster.news
+        task = dispatch(ctl.dispatch, w.waiting, tbu.task)
+        if task == ASK_NEIGHBOUR:
+            ask(w, c, t)
+        elif task >= 0:
+            places = w.node[w.task[task].node].fan_out if task < ctl.n_task else 0
+            if task >= ctl.n_task or task == tbu.task or w.waiting[task] == 0 or cluster.spill_free < places:
+                cluster.refusals += 1
+                continue
+            cluster.lendings += 1
+            cluster.spill_free -= places
+            cluster.spill_max = max(cluster.spill_max, cluster.spill_slots - cluster.spill_free)
+            tbu.lent = 1
+            tbu.places = places
+            w.waiting[task] -= 1
+            take(w, c, t, u, first + task)
+
+
+def _ask(w: World, c: int, t: int) -> None:
+    """Ask the next neighbour for a token, unless an answer is outstanding (rule 6.6)."""
+    ctl = w.ctl[0]
+    cluster = w.cluster[c]
+    if cluster.asking != 0:
+        return
+    for i in range(4):
+        port = (cluster.ask_port + i) & 3
+        neighbour = w.link[4 * c + port].cluster
+        if neighbour >= 0:
+            message = lists.new_token(w)
+            asked = w.token[message]
+            asked.kind = ASK
+            asked.cluster = neighbour
+            asked.request = c
+            asked.bytes = ctl.control_bytes
+            cluster.ask_port = (port + 1) & 3
+            cluster.asking = 1
+            cluster.asks += 1
+            join_link(w, c, t, message)
+            return
+
+
+ask = jit(_ask)
+lend = jit(_lend)
+
+
+def _due(w: World, c: int, t: int) -> bool:
+    """Tell whether anything is left to do in this cycle: while not, a round would change nothing (rule 3.1)."""
+    ctl = w.ctl[0]
+    cluster = w.cluster[c]
+    if ctl.push_n > 0 or ctl.take_n > 0 or cluster.arrival <= t:
+        return True
+    if cluster.events > 0 and w.events[cluster.tbu] >> TBU_BITS == t:
+        return True
+    queues = ctl.cluster_queues + 4 * c
+    head = w.queue[queues + lists.TRANSFERS].head
+    if head >= 0 and w.token[head].time == t:
+        return True
+    if ctl.decision_cycles == 0:
+        return False
+    return bool(cluster.free_cbus > 0 and w.queue[queues + lists.CONTROL_LINE].head >= 0)
+
+
+due = jit(_due)
+
+
+def _rounds(w: World, c: int, t: int) -> None:
+    """Repeat the phases of cycle ``t`` until a round would change nothing (rule 3.1)."""
+    ctl = w.ctl[0]
+    cluster = w.cluster[c]
+    while True:
+        ingress(w, c, t)
+        while cluster.events > 0 and w.events[cluster.tbu] >> TBU_BITS == t:
+            end_stage(w, c, t, cluster.tbu + next_stage(w, c))
+        if ctl.decision_cycles > 0:
+            decisions(w, c, t)
+        pushes(w, c, t)
+        if cluster.arrival <= t:
+            while cluster.arrival <= t:
+                admit(w, c, t)
+            pushes(w, c, t)
+        hand_out(w, c, t)
+        if ctl.dispatch != DISPATCH_OWN:
+            lend(w, c, t)
+        if not due(w, c, t):
+            return
+
+
+rounds = jit(_rounds)
+
+
+def _hook(w: World, c: int, t: int) -> None:
+    """Run the epoch hook of cluster ``c``: report to the other clusters of its pipeline, and count as news (rules 6.2, 7.4, 7.5)."""
+    ctl = w.ctl[0]
+    cluster = w.cluster[c]
+    cluster.news += 1
+    pipeline = w.pipeline[cluster.pipeline]
+    if pipeline.reports == 0:
+        return
+    for member in range(pipeline.members):
+        d = w.member[pipeline.member_first + member]
+        if d == c:
+            continue
+        row = ctl.free_report
+        ctl.free_report = w.snapshot_next[row]
+        ctl.n_free_reports -= 1
+        for task in range(ctl.n_task):
+            seen = w.snapshot[row * ctl.n_task + task]
+            seen.free = free_slots(w, c * ctl.n_task + task)
+            seen.present = present(w, c * ctl.n_task + task)
+        message = lists.new_token(w)
+        report = w.token[message]
+        report.kind = REPORT
+        report.cluster = d
+        report.request = row
+        report.place = cluster.member
+        report.bytes = ctl.report_bytes
+        join_link(w, c, t, message)
+
+
+hook = jit(_hook)
+
+
+def _next_cycle(w: World, c: int) -> int:
+    """Return the next cycle at which cluster ``c`` has anything due."""
+    ctl = w.ctl[0]
+    cluster = w.cluster[c]
+    t = min(cluster.arrival, cluster.hook)
+    if cluster.events > 0:
+        t = min(t, w.events[cluster.tbu] >> TBU_BITS)
+    queues = ctl.cluster_queues + 4 * c
+    for queue in (lists.DECIDING, lists.TRANSFERS, lists.INGRESS):
+        head = w.queue[queues + queue].head
+        if head >= 0:
+            t = min(t, w.token[head].time)
+    return int(t)
+
+
+next_cycle = jit(_next_cycle)
+
+
+def _cycle(w: World, c: int, t: int) -> None:
+    """Let cluster ``c`` do all that is due at cycle ``t``; cost follows what is due, not the size of the cluster."""
+    cluster = w.cluster[c]
+    rounds(w, c, t)
+    if cluster.hook == t:
+        group = w.group[cluster.group]
+        if group.unfinished > 0 or group.last_end >= t:
+            hook(w, c, t)
+            cluster.hook = t + w.ctl[0].epoch
+            if w.ctl[0].dispatch != DISPATCH_OWN:
+                rounds(w, c, t)
+        else:
+            cluster.hook = NEVER
+
+
+cycle = jit(_cycle)

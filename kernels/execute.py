@@ -1,0 +1,224 @@
+"""A TBU takes a token, prepares, runs it and lets it go (rules 4.5, 5 and 6.5)."""
+
+from __future__ import annotations
+
+import math
+
+from . import lists
+from ._jit import jit
+from .account import due_push, enter, hold, idle, record
+from .codes import BY_SPILL, BY_TBU, EVENT_EXECUTION, IDLE, LENT, OWN, RELOADING, SWITCHING
+from .control import scaled
+from .heap import schedule
+from .link import duration
+from .model import DISPATCH_OWN
+from .rng import DOMAIN_TIME, draw
+from .walk import advance_one
+from .world import World
+
+PREPARING, RUNNING = 1, 2  # tbu.stage; 0 otherwise
+
+
+def _lowest_idle(w: World, station_number: int) -> int:
+    """Return the lowest-numbered idle unreserved owner of a station that has one."""
+    station = w.station[station_number]
+    for place in range(station.owner, station.owner_end):
+        tbu = w.tbu[w.owner[place]]
+        if tbu.state == IDLE and tbu.reserved < 0:
+            return int(w.owner[place])
+    return -1
+
+
+lowest_idle = jit(_lowest_idle)
+
+
+def _leave_fresh(w: World, station_number: int, t: int) -> int:
+    """Take the oldest fresh ready token out of a station's queue; its slot is free at once (rule 4.5)."""
+    station = w.station[station_number]
+    token = lists.pop(w, 3 * station_number + lists.FRESH)
+    station.queue_integral += station.fresh_len * (t - station.queue_since)
+    station.queue_since = t
+    station.fresh_len -= 1
+    station.fresh_taken += 1
+    station.fresh_wait += t - w.token[token].since
+    station.used -= 1
+    if station.slots > 0:
+        due_push(w, station_number)
+    return token
+
+
+leave_fresh = jit(_leave_fresh)
+
+
+def _take(w: World, c: int, t: int, u: int, station_number: int) -> None:
+    """Let idle TBU ``u`` take the next token of a station that has one: recirculated ones first (rule 4.5)."""
+    station = w.station[station_number]
+    tbu = w.tbu[u]
+    if station.again_len > 0 and tbu.reserved < 0:
+        token = lists.pop(w, 3 * station_number + lists.AGAIN)
+        station.again_len -= 1
+        station.recirculation_taken += 1
+        station.recirculation_wait += t - w.token[token].since
+        w.token[token].mark = 0
+    else:
+        token = leave_fresh(w, station_number, t)
+    if tbu.reserved < 0:
+        w.station[c * w.ctl[0].n_task + tbu.task].idle -= 1
+    tbu.reserved = -1
+    tbu.token = token
+    station.busy += 1
+    prepare(w, c, t, u)
+
+
+def _prepare(w: World, c: int, t: int, u: int) -> None:
+    """Let TBU ``u`` get ready for the configuration of the token it took, and run when that takes no time (rule 5.3)."""
+    ctl = w.ctl[0]
+    tbu = w.tbu[u]
+    task = w.task[w.node[w.token[tbu.token].node].task]
+    config = task.config
+    if config == tbu.config:
+        begin(w, c, t, u)
+        return
+    tbu.config = config
+    cluster = w.cluster[c]
+    first = u * ctl.n_residents
+    for place in range(first, first + ctl.n_residents):
+        if w.resident[place].config == config:
+            cluster.switches += 1
+            wait(w, c, t, u, SWITCHING, t + ctl.switch_cycles)
+            return
+    cluster.reloads += 1
+    cluster.port_free = max(t, cluster.port_free) + ctl.reload_cycles
+    cluster.port_free += duration(task.config_bytes, ctl.reload_rate_bytes, ctl.reload_rate_cycles)
+    w.resident[victim(w, u)].config = config
+    wait(w, c, t, u, RELOADING, cluster.port_free)
+
+
+def _victim(w: World, u: int) -> int:
+    """Return the resident place that a new configuration takes: an empty one, else the least recently run but the home's (rule 5.3)."""
+    ctl = w.ctl[0]
+    first = u * ctl.n_residents
+    if ctl.n_residents == 1:
+        return int(first)
+    home = w.task[w.tbu[u].task].config
+    best = -1
+    for place in range(first, first + ctl.n_residents):
+        resident = w.resident[place]
+        if resident.config < 0:
+            return int(place)
+        if resident.config != home and (best < 0 or resident.used < w.resident[best].used):
+            best = place
+    return best
+
+
+victim = jit(_victim)
+
+
+def _wait(w: World, c: int, t: int, u: int, state: int, until: int) -> None:
+    """Let TBU ``u`` switch or reload until a cycle."""
+    enter(w, u, t, state)
+    if until == t:
+        begin(w, c, t, u)
+    else:
+        w.tbu[u].stage = PREPARING
+        schedule(w, c, w.tbu[u].number, until)
+
+
+def _begin(w: World, c: int, t: int, u: int) -> None:
+    """Begin the run of the token TBU ``u`` took; only here its cycles are drawn (rules 2.3, 5.5)."""
+    ctl = w.ctl[0]
+    tbu = w.tbu[u]
+    token = w.token[tbu.token]
+    request = token.request
+    visit = w.visits[request * ctl.n_node + token.node]
+    x = scaled(w, tbu.token, draw(w.request[request].key, DOMAIN_TIME, token.node, visit, 0))
+    task = w.task[w.node[token.node].task]
+    cycles = 0
+    if x > 0.0:
+        cycles = max(1, int(math.floor(x / (task.speedup * tbu.speed) + 0.5)))
+    elif not never_takes_time(w, tbu.token):
+        cycles = 1
+    tbu.run_start = t
+    tbu.stage = RUNNING
+    enter(w, u, t, LENT if tbu.lent != 0 else OWN)
+    if ctl.dispatch != DISPATCH_OWN:
+        for place in range(u * ctl.n_residents, (u + 1) * ctl.n_residents):
+            if w.resident[place].config == tbu.config:
+                w.resident[place].used = t
+    schedule(w, c, tbu.number, t + cycles)
+
+
+def _never_takes_time(w: World, token: int) -> bool:
+    """Tell whether the time of the token's node is exactly 0: its law is the constant 0, or its scale is 0 or less (rule 2.3)."""
+    ctl = w.ctl[0]
+    request = w.token[token].request
+    node = w.token[token].node
+    at = w.law_at[w.request[request].phase * ctl.n_node + node]
+    scale = at.base
+    if w.node[node].attribute >= 0:
+        scale = at.base + at.slope * w.attributes[request * ctl.n_attribute + w.node[node].attribute]
+    law = w.law[at.law]
+    return bool(scale <= 0.0 or (law.kind == 0 and w.knots[law.offset] == 0))
+
+
+never_takes_time = jit(_never_takes_time)
+begin = jit(_begin)
+wait = jit(_wait)
+prepare = jit(_prepare)
+take = jit(_take)
+
+
+def _finish(w: World, c: int, t: int, u: int) -> None:
+    """End the run of TBU ``u``: its token advances, held by the TBU or, when lent, by the spill store (rules 5.5, 6.5)."""
+    ctl = w.ctl[0]
+    tbu = w.tbu[u]
+    number = tbu.token
+    token = w.token[number]
+    node = w.node[token.node]
+    request = w.request[token.request]
+    station = w.station[c * ctl.n_task + node.task]
+    visit = w.visits[token.request * ctl.n_node + token.node]
+    station.executions += 1
+    station.run_cycles += t - tbu.run_start
+    tbu.stage = 0
+    ctl.executions += 1
+    record(w, EVENT_EXECUTION, request.id, token.node, visit, tbu.number, c, tbu.run_start, t)
+    if node.milestone >= 0 and visit == 1:
+        w.request_milestone[node.milestone * len(w.request_end) + request.id] = t - request.arrival
+    token.bytes = node.out_bytes
+    token.node = w.edge_node[node.edge]
+    if tbu.lent != 0:
+        store = lists.new_token(w)
+        spill = w.token[store]
+        spill.mark = 1
+        spill.node = tbu.places
+        spill.time = t
+        token.holder = BY_SPILL
+        token.place = store
+        token.key = BY_SPILL << 60 | tbu.number << 40
+        station.busy -= 1
+        idle(w, u, t)
+        advance_one(w, c, t, number)
+    else:
+        token.holder = BY_TBU
+        token.place = u
+        token.key = BY_TBU << 60 | tbu.number << 40
+        tbu.pending = 1
+        tbu.control = 0
+        advance_one(w, c, t, number)
+        if tbu.pending > 0:
+            hold(w, u, t)
+
+
+finish = jit(_finish)
+
+
+def _end_stage(w: World, c: int, t: int, u: int) -> None:
+    """Phase 2 for one TBU: begin the run it prepared for, or finish the run it was in (rule 3.3)."""
+    if w.tbu[u].stage == PREPARING:
+        begin(w, c, t, u)
+    else:
+        finish(w, c, t, u)
+
+
+end_stage = jit(_end_stage)

@@ -1,0 +1,169 @@
+"""Tokens advance from node to node until each waits, travels or ends (rules 4.1, 8.3)."""
+
+from __future__ import annotations
+
+from . import lists
+from ._jit import jit
+from .account import due_push, hold, record
+from .codes import BY_TBU, CREDIT, EVENT_DECISION, NEVER
+from .control import choose_cluster, decide, spread, visit
+from .link import join_link
+from .model import END, FORK, JOIN, TASK
+from .push import push, release
+from .world import World
+
+
+def _next_arrival(w: World, c: int) -> None:
+    """Set when the home cluster ``c`` can next admit a request: never while its pipeline's window is full (rule 3.6)."""
+    cluster = w.cluster[c]
+    pipeline = w.pipeline[cluster.pipeline]
+    if pipeline.next >= pipeline.end or (pipeline.window >= 0 and pipeline.in_flight >= pipeline.window):
+        cluster.arrival = NEVER
+    else:
+        cluster.arrival = w.source_arrival[pipeline.next]
+
+
+next_arrival = jit(_next_arrival)
+
+
+def _end(w: World, c: int, t: int, token: int) -> None:
+    """End the request of ``token`` and give its place in the window back (rule 8.3)."""
+    ctl = w.ctl[0]
+    slot = w.token[token].request
+    request = w.request[slot]
+    release(w, c, t, token)
+    w.request_end[request.id] = t
+    group = w.group[w.cluster[c].group]
+    group.unfinished -= 1
+    group.last_end = max(group.last_end, t)
+    pipeline = w.pipeline[request.pipeline]
+    if pipeline.home == c:
+        pipeline.in_flight -= 1
+        next_arrival(w, c)
+        lists.free_token(w, token)
+    else:
+        credit = w.token[token]
+        credit.kind = CREDIT
+        credit.cluster = pipeline.home
+        credit.bytes = 0
+        join_link(w, c, t, token)
+    request.next = ctl.free_request
+    ctl.free_request = slot
+    ctl.n_free_requests += 1
+
+
+end = jit(_end)
+
+
+def _step(w: World, c: int, t: int, token: int) -> bool:
+    """Let ``token`` reach the node it is bound for; return whether it goes straight on to another (rule 4.1)."""
+    ctl = w.ctl[0]
+    moving = w.token[token]
+    node = w.node[moving.node]
+    kind = node.kind
+    if kind == TASK:
+        visit(w, token)
+        moving.cluster = c if moving.routed != 0 else choose_cluster(w, c, moving.request, node.task)
+        moving.routed = 0
+        if moving.cluster == c and moving.mark == 0:
+            moving.time = t
+            station = c * ctl.n_task + node.task
+            lists.insert(w, 3 * station + lists.LINE, token)
+            w.station[station].line_len += 1
+            due_push(w, station)
+        else:
+            push(w, c, t, token)
+        return False
+    if kind == JOIN:
+        moving.cluster = w.join[moving.request * ctl.n_join + node.join_number].cluster
+        push(w, c, t, token)
+        return False
+    if kind == END:
+        end(w, c, t, token)
+        return False
+    if kind == FORK:
+        spread(w, c, token, False)
+        return False
+    visit_number = visit(w, token)
+    if ctl.decision_cycles > 0:
+        moving.time = t
+        lists.insert(w, ctl.cluster_queues + 4 * c + lists.CONTROL_LINE, token)
+        if moving.holder == BY_TBU:
+            w.tbu[moving.place].control += 1
+        return False
+    w.cluster[c].decisions += 1
+    record(w, EVENT_DECISION, w.request[moving.request].id, moving.node, visit_number, 0, c, t, t)
+    return decide(w, c, token, visit_number)
+
+
+step = jit(_step)
+
+
+def _advance(w: World, c: int, t: int) -> None:
+    """Let the tokens on the stack advance, each with all that follows from it before the next (rule 4.1)."""
+    ctl = w.ctl[0]
+    while ctl.stack > 0:
+        ctl.stack -= 1
+        token = w.stack[ctl.stack]
+        while step(w, c, t, token):
+            pass
+
+
+advance = jit(_advance)
+
+
+def _advance_one(w: World, c: int, t: int, token: int) -> None:
+    """Let one token advance from the node it is bound for, and all that follows from it."""
+    ctl = w.ctl[0]
+    w.stack[ctl.stack] = token
+    ctl.stack += 1
+    advance(w, c, t)
+
+
+advance_one = jit(_advance_one)
+
+
+def _decisions(w: World, c: int, t: int) -> None:
+    """Phase 3: decisions that end at ``t`` take effect, then free CBUs begin with the tokens in line (rule 3.4)."""
+    ctl = w.ctl[0]
+    cluster = w.cluster[c]
+    deciding = ctl.cluster_queues + 4 * c + lists.DECIDING
+    line = ctl.cluster_queues + 4 * c + lists.CONTROL_LINE
+    while w.queue[deciding].head >= 0 and w.token[w.queue[deciding].head].time == t:
+        token = lists.pop(w, deciding)
+        cluster.free_cbus += 1
+        cluster.decisions += 1
+        cluster.cbu_busy += ctl.decision_cycles
+        decided = w.token[token]
+        visit_number = w.visits[decided.request * ctl.n_node + decided.node]
+        record(
+            w,
+            EVENT_DECISION,
+            w.request[decided.request].id,
+            decided.node,
+            visit_number,
+            0,
+            c,
+            decided.since,
+            t,
+        )
+        tbu = decided.place if decided.holder == BY_TBU else -1
+        if tbu >= 0:
+            w.tbu[tbu].control -= 1
+        if decide(w, c, token, visit_number):
+            advance_one(w, c, t, token)
+        else:
+            advance(w, c, t)
+        if tbu >= 0 and w.tbu[tbu].pending > 0:
+            hold(w, tbu, t)
+    while cluster.free_cbus > 0 and w.queue[line].head >= 0:
+        token = lists.pop(w, line)
+        begun = w.token[token]
+        begun.since = begun.time
+        cluster.cbu_wait += t - begun.time
+        begun.time = t + ctl.decision_cycles
+        cluster.free_cbus -= 1
+        lists.append(w, deciding, token)
+
+
+decisions = jit(_decisions)

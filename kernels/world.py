@@ -1,0 +1,115 @@
+"""The state of a run: one record array per entity, made here and advanced by the kernels.
+
+Every array is one-dimensional and C-contiguous; a record holds what belongs to one entity. Links are ``4 * cluster + port``,
+stations ``cluster * n_task + task``. Lists are intrusive: a token stands in at most one list and ``next`` points on (-1: end).
+The arrays named first are shared by all workers (each worker touches only the groups it owns); those from ``token`` on are a worker's own.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+I64 = NDArray[np.int64]
+F64 = NDArray[np.float64]
+Records = NDArray[Any]
+
+
+def record(integers: str, floats: str = "") -> np.dtype[Any]:
+    """Return the dtype with these int64 and float64 fields."""
+    return np.dtype(
+        [(f, np.int64) for f in integers.split()] + [(f, np.float64) for f in floats.split()], align=True
+    )
+
+
+NODE = record(
+    "kind task join loop out_bytes attribute select items milestone fan_out edge edge_end join_number"
+)
+LAW_AT = record("law", "base slope")
+LAW = record("kind offset size")
+TASK = record("node config config_bytes", "speedup")
+ATTRIBUTE = record("law first count")
+TBU = record(
+    "cluster number task state since stage token pending control config reserved asked run_start lent places",
+    "speed",
+)
+RESIDENT = record("config used")
+QUEUE = record("head tail")
+STATION = record(
+    "owner owner_end idle slots used line_len fresh_len again_len busy push_due take_due executions run_cycles fresh_taken fresh_wait queue_integral queue_since queue_max"
+    " recirculation_taken recirculation_wait line_wait"
+)
+CLUSTER = record(
+    "group pipeline member tbu tbu_end events free_cbus ingress_order arrival hook spill_free spill_slots port_free ask_port asking news ingress next place"
+    " decisions cbu_busy cbu_wait ingress_max spill_max lendings refusals asks steals switches reloads"
+)
+LINK = record("cluster latency rate_bytes rate_cycles free messages bytes busy wait")
+PIPELINE = record("home window next end in_flight member_first members reports admitted source_wait")
+GROUP = record("first end unfinished last_end lookahead fingerprint")
+REPORTED = record("free present")
+OPTION = record("cluster hops free present owners")
+TOKEN = record("next kind request node bytes mark holder place time key cluster answer since owner routed")
+REQUEST = record("next id arrival key phase pipeline")
+JOIN = record("cluster left bytes mark")
+CONTROLS = record(
+    "n_node n_task n_loop n_join n_milestone n_attribute n_rows n_cols torus n_cluster n_residents max_members closed in_bytes seed_key"
+    " horizon step dispatch route local_bytes local_cycles local_latency decision_cycles switch_cycles reload_cycles reload_rate_bytes"
+    " reload_rate_cycles epoch surplus_after report_bytes control_bytes"
+    " hooks rounding cluster_queues others budget h1 h2 executions free_token free_request n_free_requests free_report n_free_reports needed stack order_n"
+    " push_n take_n group group_end started failed"
+)
+
+
+class World(NamedTuple):
+    """All arrays of one worker."""
+
+    node: Records
+    edge_node: I64
+    edge_weight: F64  # phase * n_edge + edge
+    law_at: Records  # phase * n_node + node
+    law: Records
+    knots: I64
+    task: Records
+    attribute: Records
+    attribute_values: F64
+    candidate_first: I64  # pipeline * n_task + task, one more at the end
+    candidate: I64  # clusters
+    owner: I64  # TBUs, by station
+    member: I64  # clusters, by pipeline
+    group_cluster: I64  # clusters, by group
+    route_port: NDArray[np.int8]  # cluster * n_cluster + cluster, or empty
+    source_request: I64
+    source_arrival: I64
+    request_phase: NDArray[np.int16]
+    tbu: Records
+    tbu_cycles: I64  # tbu * N_CAUSES + state
+    events: I64  # per cluster: heap of cycle << TBU_BITS | number, at the cluster's first TBU
+    resident: Records  # tbu * n_residents + place
+    station: Records
+    cluster: Records
+    queue: Records  # see lists.py
+    link: Records
+    pipeline: Records
+    group: Records
+    reported: Records  # (cluster * max_members + member) * n_task + task, or empty
+    request_arrival: I64
+    request_end: I64
+    request_milestone: I64  # milestone * n_request + request
+    token: Records
+    request: Records
+    visits: I64  # slot * n_node + node
+    counters: I64  # slot * n_loop + loop
+    attributes: F64  # slot * n_attribute + attribute
+    join: Records  # slot * n_join + join number
+    snapshot: Records  # row * n_task + task: reports on their way
+    snapshot_next: I64  # free list of rows
+    order: I64  # heap of the group's clusters by next cycle
+    due_push: I64  # scratch: stations whose line is to be looked at, by TB
+    due_take: I64  # scratch: stations that may hand out tokens, by TB
+    stack: I64  # scratch: tokens that advance, children in reverse order
+    drawn: I64  # scratch of one select: times each branch is drawn, then whether it is drawn for this item
+    option: Records  # scratch: the candidates of one route
+    waiting: I64  # scratch: ready tokens by TB, for a dispatch
+    ctl: Records  # one record

@@ -1,0 +1,215 @@
+"""Where descriptions become arrays: workflow, machine, mapping and load to the model a kernel runs."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from octomodel import checks, lower_load
+from octomodel.draws import seed_key
+from octomodel.errors import ModelError
+from octomodel.hardware import System
+from octomodel.kernels import model as arrays
+from octomodel.kernels.model import (
+    DISPATCH_OWN,
+    DISPATCH_STEAL,
+    NO_HORIZON,
+    ROUTE_NEAREST,
+    ROUTE_SHORTEST,
+    Model,
+)
+from octomodel.load import MAX_REQUESTS, Closed, Load
+from octomodel.lower_machine import Needs, lower_machine
+from octomodel.lower_program import lower_program, most_tokens
+from octomodel.mapping import Mapping, configurations
+from octomodel.workflow import Workflow
+
+MEMORY_LIMIT_BYTES = 8 * 2**30
+COUNTER_LIMIT = 2**62
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A model with the names that its indices stand for.
+
+    Attributes
+    ----------
+    model : Model
+        What the kernel and the reference are given.
+    tables_digest : str
+        SHA-256 of all quantile tables used, those of the arrivals included.
+    tasks, nodes, configurations, phases, attributes, milestones : tuple of str
+        Names by index; one phase ``"all"`` where the workflow has none.
+    deadline_cycles : int or None
+        From arrival to end.
+    most_tokens : int
+        Upper bound of the tokens of one request at once.
+    """
+
+    model: Model
+    tables_digest: str
+    tasks: tuple[str, ...]
+    nodes: tuple[str, ...]
+    configurations: tuple[str, ...]
+    phases: tuple[str, ...]
+    attributes: tuple[str, ...]
+    milestones: tuple[str, ...]
+    deadline_cycles: int | None
+    most_tokens: int
+
+    @property
+    def n_request(self) -> int:
+        """Return the number of requests."""
+        return len(self.model.load.source_request)
+
+    @property
+    def n_pipeline(self) -> int:
+        """Return the number of pipelines."""
+        return len(self.model.machine.pipeline_home)
+
+
+def lower(
+    workflow: Workflow,
+    system: System,
+    load: Load,
+    mapping: Mapping,
+    *,
+    requests: int | None = None,
+    seed: int = 0,
+    replication: int = 0,
+    horizon: int | None = None,
+    step: int | None = None,
+    dispatch: int = DISPATCH_OWN,
+    route: int = ROUTE_NEAREST,
+    steals: bool | None = None,
+    memory_limit_bytes: int = MEMORY_LIMIT_BYTES,
+) -> Lowered:
+    """Return everything a run depends on, as arrays.
+
+    Parameters
+    ----------
+    workflow, system, load, mapping
+        What runs, on what, how much of it, and who owns what.
+    requests : int, optional
+        Number of requests; default: that of the load.
+    seed, replication : int
+        Make the key of all draws; nothing else depends on them.
+    horizon : int, optional
+        Cycle at which the run stops; default: when the last request has ended.
+    step : int, optional
+        Step of the kernel in cycles; default: exact.
+    dispatch, route : int
+        Codes of ``octomodel.kernels.model``.
+    steals : bool, optional
+        Whether a dispatch may ask a neighbour, which couples neighbouring clusters; default: when
+        ``dispatch`` is DISPATCH_STEAL.
+    memory_limit_bytes : int
+        What the arrays of requests, machine and routes may take.
+
+    Returns
+    -------
+    Lowered
+
+    Raises
+    ------
+    ModelError
+        When the number of requests is missing or too large for the memory limit; a configuration does not fit
+        a resident place; a queue is described for an unknown task; the mapping is one for something else; two
+        clusters that must talk have no path; an arrival, an execution or a byte counter would pass its limit.
+    """
+    count = _requests(load, requests)
+    for name, value, high in (("seed", seed, 2**63 - 1), ("replication", replication, 2**32)):
+        checks.integer(name, value, 0, high)
+    if mapping.demand.shape != (len(workflow.tasks),):
+        raise ModelError(
+            "mapping",
+            f"{len(mapping.demand)} tasks",
+            f"a mapping of the {len(workflow.tasks)} tasks of {workflow.name!r}",
+        )
+    checks.one_of("dispatch", str(dispatch), (str(DISPATCH_OWN), str(DISPATCH_STEAL)))
+    checks.one_of("route", str(route), (str(ROUTE_NEAREST), str(ROUTE_SHORTEST)))
+    _check_memory(workflow, system, load, count, memory_limit_bytes)
+    program, digest = lower_program(workflow, system)
+    steal = dispatch == DISPATCH_STEAL if steals is None else steals
+    machine = lower_machine(system, mapping, Needs(program.task_slots, load.in_flight, steal))
+    tokens = most_tokens(workflow.graph())
+    _check_counters(workflow, program, machine, tokens, count)
+    key = seed_key(seed, replication)
+    arrival, gaps = lower_load.arrivals(load, count, key)
+    phase = lower_load.phases(workflow.phases, load, arrival)
+    indptr, request, source_arrival = lower_load.split(load, count, mapping.n_pipeline, key, arrival)
+    source = arrays.Load(
+        source_indptr=indptr,
+        source_request=request,
+        source_arrival=source_arrival,
+        request_phase=phase,
+        closed=int(isinstance(load, Closed)),
+        seed_key=key,
+        horizon=NO_HORIZON if horizon is None else checks.integer("horizon", horizon, 1, lower_load.LATEST),
+        step=0 if step is None else checks.integer("step", step, 1, 2**40),
+        dispatch=dispatch,
+        route=route,
+    )
+    return Lowered(
+        model=Model(program, machine, source),
+        tables_digest=hashlib.sha256((digest + gaps).encode()).hexdigest(),
+        tasks=tuple(task.name for task in workflow.tasks),
+        nodes=tuple(node.name for node in workflow.graph().nodes),
+        configurations=tuple(configurations(workflow)[1]),
+        phases=workflow.phases.names if workflow.phases is not None else ("all",),
+        attributes=tuple(workflow.attributes),
+        milestones=workflow.milestones,
+        deadline_cycles=workflow.deadline_cycles,
+        most_tokens=tokens,
+    )
+
+
+def _requests(load: Load, requests: int | None) -> int:
+    count = load.requests if requests is None else requests
+    if count is None:
+        raise ModelError(
+            "load.requests", None, "a number of requests, in the load or where the simulation starts"
+        )
+    return checks.integer("load.requests", count, 1, MAX_REQUESTS)
+
+
+def _check_memory(workflow: Workflow, system: System, load: Load, requests: int, limit: int) -> None:
+    """Refuse what the arrays of a run could not hold, before any of them is made."""
+    phases = len(workflow.phases.names) if workflow.phases is not None else 1
+    nodes = len(workflow.graph().nodes)
+    parts = {
+        f"{requests} requests": requests
+        * (16 + (2 if phases > 1 else 0) + (0 if load.split == "even" else 2)),
+        f"{system.n_tbu} TBUs": system.n_tbu * 8 * (5 + system.resident_slots),
+        f"{system.n_cluster} clusters of {len(workflow.tasks)} tasks": system.n_cluster
+        * 8
+        * (20 + len(workflow.tasks)),
+        f"{phases} phases of {nodes} nodes": phases * nodes * 40,
+    }
+    total = sum(parts.values())
+    if total > limit:
+        largest = max(parts, key=lambda name: parts[name])
+        allowed = f"at most {limit / 2**30:.3g} GiB (memory_limit_bytes)"
+        raise ModelError("memory", f"{total / 2**30:.3g} GiB, most of it for {largest}", allowed)
+
+
+def _check_counters(
+    workflow: Workflow, program: arrays.Program, machine: arrays.Machine, tokens: int, requests: int
+) -> None:
+    """Refuse rates and payloads whose products could pass 2^62."""
+    payload = max(int(program.node_out_bytes.max()), program.in_bytes) * tokens
+    rates = max(machine.local_cycles, machine.reload_rate_cycles, int(machine.link_cycles.max()))
+    largest = max(payload, int(program.config_bytes.max()), machine.report_bytes, machine.control_bytes)
+    if largest * rates >= COUNTER_LIMIT:
+        raise ModelError(
+            "workflow.out_bytes",
+            f"{largest} bytes at 1/{rates} bytes per cycle",
+            "messages of fewer than 2^62 cycles",
+        )
+    visits = sum(workflow.visits().values()) + 1
+    hops = machine.n_rows + machine.n_cols
+    if requests * visits * tokens * hops * max(payload, 1) >= COUNTER_LIMIT:
+        allowed = "fewer than 2^62 bytes over the links: fewer requests or smaller payloads"
+        raise ModelError(
+            "workflow.out_bytes", f"{requests} requests with payloads up to {payload} bytes", allowed
+        )

@@ -1,0 +1,78 @@
+"""The reference's lending under the stealing policy (rule 6)."""
+
+from __future__ import annotations
+
+from octomodel.testing.reference_flow import start_transfer
+from octomodel.testing.reference_links import send
+from octomodel.testing.reference_state import ASK, NO, Cluster, Message, Tbu
+from octomodel.testing.reference_tbus import leave_queue, take_next
+from octomodel.testing.reference_world import World
+
+_ASK_NEIGHBOUR = -2
+
+
+def ask_idle(world: World, cluster: Cluster) -> None:
+    """Ask each idle TBU that has news what to run, by index (rule 6.2)."""
+    for tbu in cluster.tbus:
+        if tbu.free and tbu.home >= 0 and tbu.asked < cluster.news:
+            tbu.asked = cluster.news
+            answer = _longest_queue(cluster, tbu)
+            if answer == _ASK_NEIGHBOUR:
+                _ask_neighbour(world, cluster)
+            else:
+                _lend(world, cluster, tbu, answer)
+
+
+def _longest_queue(cluster: Cluster, tbu: Tbu) -> int:
+    best, most = _ASK_NEIGHBOUR, 0
+    for task, station in cluster.stations.items():
+        if task != tbu.home and station.waiting() > most:
+            best, most = task, station.waiting()
+    return best
+
+
+def _lend(world: World, cluster: Cluster, tbu: Tbu, task: int) -> None:
+    # Of the checks of rule 6.3 this policy can only fail the last: it names no TB but one that waits here.
+    places = world.graph.fan_out[_node_of(world, task)]
+    if cluster.spill_slots - cluster.spilled < places:
+        cluster.refusals += 1
+        return
+    cluster.spilled += places
+    cluster.spill_max = max(cluster.spill_max, cluster.spilled)
+    cluster.lendings += 1
+    take_next(world, cluster, tbu, cluster.stations[task])
+
+
+def _node_of(world: World, task: int) -> int:
+    return world.graph.task.index(task)
+
+
+def _ask_neighbour(world: World, cluster: Cluster) -> None:
+    if cluster.outstanding:
+        return
+    for step in range(1, 5):
+        port = (cluster.last_asked + step) % 4
+        neighbour = cluster.links[port].to
+        if neighbour >= 0:
+            cluster.last_asked = port
+            cluster.outstanding = True
+            cluster.asks += 1
+            send(world, cluster, Message(ASK, neighbour, world.control_bytes, sender=cluster.index))
+            return
+
+
+def answer_neighbour(world: World, cluster: Cluster, asking: int) -> None:
+    """Give the asking cluster the oldest token of the longest queue, or say no (rule 6.6)."""
+    best, most = None, 1
+    for task, station in cluster.stations.items():
+        if task in world.clusters[asking].stations and station.slots and len(station.fresh) > most:
+            best, most = station, len(station.fresh)
+    if best is None:
+        send(world, cluster, Message(NO, asking, world.control_bytes))
+        return
+    cluster.changed = True
+    cluster.steals += 1
+    token = best.fresh[0]
+    leave_queue(world, best, token)
+    token.target, token.stolen = asking, True
+    start_transfer(world, cluster, token, world.now, world.local_delay(token.payload))

@@ -1,0 +1,126 @@
+"""Files that describe workflow, machine and load, read and written."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from octomodel import checks
+from octomodel.errors import ModelError
+from octomodel.hardware import System
+from octomodel.load import Load
+from octomodel.workflow import Workflow
+from octomodel.yaml_text import MAX_BYTES, dump, parse
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Document:
+    """What a file holds; parts that are missing are None."""
+
+    workflow: Workflow | None = None
+    hardware: System | None = None
+    load: Load | None = None
+    title: str = ""
+    sources: tuple[str, ...] = ()
+
+
+def read_file(path: str | os.PathLike[str]) -> Document:
+    """Return what a file describes.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A regular file of at most 10 MB, UTF-8, one YAML document with ``octomodel: 1`` and any of
+        ``workflow``, ``hardware``, ``load``, ``title``, ``sources``.
+
+    Returns
+    -------
+    Document
+
+    Raises
+    ------
+    ModelError
+        When the file cannot be read, is no YAML of the strict subset (``parse``), or describes something that
+        is refused; the path begins with the name of the file.
+    """
+    name = os.fspath(path)
+    return from_dict(parse(_content(Path(path)), name), name)
+
+
+def from_dict(data: object, path: str) -> Document:
+    """Return what plain data describe; errors begin with ``path``."""
+    keys = ("octomodel", "title", "sources", "workflow", "hardware", "load")
+    fields = checks.keys(path, data, keys, ("octomodel",))
+    version = checks.integer(f"{path}.octomodel", fields["octomodel"], 1)
+    if version != VERSION:
+        raise ModelError(f"{path}.octomodel", version, f"{VERSION}, the version of files this release reads")
+    title = fields.get("title", "")
+    sources = checks.sequence(f"{path}.sources", fields.get("sources", []), "a list of texts")
+    for place, text in [("title", title), *((f"sources[{i}]", source) for i, source in enumerate(sources))]:
+        if not isinstance(text, str):
+            raise ModelError(f"{path}.{place}", text, "a text")
+    has = {key: fields[key] for key in ("workflow", "hardware", "load") if fields.get(key) is not None}
+    return Document(
+        workflow=Workflow.from_dict(has["workflow"], f"{path}.workflow") if "workflow" in has else None,
+        hardware=System.from_dict(has["hardware"], f"{path}.hardware") if "hardware" in has else None,
+        load=Load.from_dict(has["load"], f"{path}.load") if "load" in has else None,
+        title=title,
+        sources=tuple(sources),
+    )
+
+
+def to_dict(document: Document) -> dict[str, Any]:
+    """Return a document as plain data."""
+    data: dict[str, Any] = {"octomodel": VERSION}
+    if document.title:
+        data["title"] = document.title
+    if document.sources:
+        data["sources"] = list(document.sources)
+    for key in ("workflow", "hardware", "load"):
+        part = getattr(document, key)
+        if part is not None:
+            data[key] = part.to_dict()
+    return data
+
+
+def write_file(path: str | os.PathLike[str], document: Document) -> None:
+    """Write a document so that ``read_file`` returns an equal one; the file appears complete or not at all.
+
+    Raises
+    ------
+    OSError
+        When the file cannot be written.
+    """
+    target = Path(path)
+    text = dump(to_dict(document))
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _content(path: Path) -> str:
+    """Return the text of a regular file, its size checked first."""
+    try:
+        if not path.is_file():
+            raise ModelError(str(path), "no regular file", "the path of an existing file")
+        if path.stat().st_size > MAX_BYTES:
+            raise ModelError(str(path), f"{path.stat().st_size} bytes", f"at most {MAX_BYTES} bytes")
+        return path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ModelError(str(path), f"byte {error.start} is not UTF-8", "text in UTF-8") from None
+    except (OSError, ValueError) as error:
+        if isinstance(error, ModelError):
+            raise
+        raise ModelError(str(path), str(error), "a file that can be read") from None

@@ -1,0 +1,213 @@
+"""A strict subset of YAML 1.2 as text: parsed without surprises, written so that it is parsed back."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from octomodel.errors import ModelError
+
+MAX_BYTES = 10 * 2**20
+MAX_DEPTH = 32
+
+_NULL = ("", "~", "null", "Null", "NULL")
+_BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,30})")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_TRAP = re.compile(r"[-+]?([0-9][0-9_,.:eExXoO+-]*|\.(inf|Inf|INF|nan|NaN|NAN))")
+_BARE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
+_UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+
+
+def parse(text: str, name: str) -> Any:
+    """Return plain data from YAML of the strict subset.
+
+    Plain scalars are null, true, false, decimal integers without leading zeros, decimal numbers, else texts;
+    keys are always texts.
+
+    Parameters
+    ----------
+    text : str
+        One document.
+    name : str
+        Name for error messages.
+
+    Returns
+    -------
+    dict, list, str, int, float, bool or None
+
+    Raises
+    ------
+    ModelError
+        For anything ambiguous or dangerous: syntax errors, duplicate keys, anchors, aliases, tags, several
+        documents, more than 32 levels, more than 10 MB, numbers such as 010, 1_000, 1:30, 0x10, .inf; the
+        path names file and line.
+
+    Examples
+    --------
+    >>> parse("a: 1e3\\nb: [on, 2, ~]", "example")
+    {'a': 1000.0, 'b': ['on', 2, None]}
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
+        raise ModelError(name, f"{len(text)} characters", f"at most {MAX_BYTES} bytes")
+    builder = _Builder(name)
+    try:
+        for event in YAML(typ="safe", pure=True).parse(text):
+            builder.take(event)
+    except YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{name}, line {mark.line + 1}" if mark is not None else name
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise ModelError(place, problem, "YAML") from None
+    return builder.result
+
+
+def dump(data: Any) -> str:
+    """Return plain data as YAML that ``parse`` reads back.
+
+    Examples
+    --------
+    >>> print(dump({"name": "tiny", "size": [4, 2.5], "text": "two words"}), end="")
+    name: tiny
+    size: [4, 2.5]
+    text: "two words"
+    """
+    return "".join(f"{line}\n" for line in _lines(data, ""))
+
+
+class _Builder:
+    """Puts the events of one document together."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.result: Any = None
+        self.documents = 0
+        self.stack: list[dict[str, Any] | list[Any]] = []
+        self.keys: list[str | None] = []
+
+    def fail(self, event: Any, value: object, allowed: str) -> ModelError:
+        return ModelError(f"{self.name}, line {event.start_mark.line + 1}", value, allowed)
+
+    def take(self, event: Any) -> None:
+        kind = type(event).__name__
+        if kind == "AliasEvent":
+            raise self.fail(event, f"*{event.anchor}", "no aliases: write the value out")
+        if getattr(event, "anchor", None):
+            raise self.fail(event, f"&{event.anchor}", "no anchors")
+        tag = getattr(event, "tag", None)
+        if tag and str(tag) != "!":
+            raise self.fail(event, str(tag), "no tags")
+        if kind == "DocumentStartEvent":
+            self.documents += 1
+            if self.documents > 1:
+                raise self.fail(event, "a second document", "one document")
+        elif kind in ("MappingStartEvent", "SequenceStartEvent"):
+            self.add(event, {} if kind == "MappingStartEvent" else [])
+        elif kind in ("MappingEndEvent", "SequenceEndEvent"):
+            self.stack.pop()
+            self.keys.pop()
+        elif kind == "ScalarEvent":
+            self.scalar(event)
+
+    def scalar(self, event: Any) -> None:
+        if self.stack and isinstance(self.stack[-1], dict) and self.keys[-1] is None:
+            if event.value in self.stack[-1]:
+                raise self.fail(event, event.value, "each key once")
+            self.keys[-1] = event.value
+            return
+        self.add(event, self.value(event) if event.style is None else event.value)
+
+    def add(self, event: Any, value: Any) -> None:
+        if not self.stack:
+            self.result = value
+        else:
+            top = self.stack[-1]
+            if isinstance(top, list):
+                top.append(value)
+            else:
+                key = self.keys[-1]
+                if key is None:
+                    raise self.fail(event, "a list or mapping as key", "keys that are texts")
+                top[key] = value
+                self.keys[-1] = None
+        if isinstance(value, dict | list):
+            self.stack.append(value)
+            self.keys.append(None)
+            if len(self.stack) > MAX_DEPTH:
+                raise self.fail(event, f"more than {MAX_DEPTH} levels", f"at most {MAX_DEPTH} levels")
+
+    def value(self, event: Any) -> Any:
+        text = event.value
+        if text in _NULL:
+            return None
+        if text in _BOOL:
+            return _BOOL[text]
+        if _INTEGER.fullmatch(text):
+            return int(text)
+        if _FLOAT.fullmatch(text):
+            number = float(text)
+            if math.isfinite(number):
+                return number
+        if _TRAP.fullmatch(text):
+            raise self.fail(event, text, "a plain decimal number such as 1000, 0.5 or 1e3; quotes for a text")
+        return text
+
+
+def _lines(data: Any, indent: str) -> Iterator[str]:
+    if isinstance(data, dict) and data:
+        for key, value in data.items():
+            yield from _entry(f"{indent}{_scalar(str(key))}:", value, indent)
+    elif isinstance(data, list) and any(isinstance(item, dict | list) for item in data):
+        for item in data:
+            if _is_short(item):
+                yield f"{indent}- {_flow(item)}"
+            else:
+                inner = list(_lines(item, indent + "  "))
+                yield f"{indent}- {inner[0].removeprefix(indent + '  ')}"
+                yield from inner[1:]
+    else:
+        yield f"{indent}{_flow(data)}"
+
+
+def _entry(head: str, value: Any, indent: str) -> Iterator[str]:
+    if _is_short(value):
+        yield f"{head} {_flow(value)}"
+    else:
+        yield head
+        yield from _lines(value, indent + "  ")
+
+
+def _is_short(value: Any) -> bool:
+    """Return whether a value stands on one line: a scalar, a list of scalars, a small mapping of scalars."""
+    if isinstance(value, dict):
+        return len(value) == 0 or (
+            len(value) <= 6 and not any(isinstance(item, dict | list) for item in value.values())
+        )
+    return not isinstance(value, list) or not any(isinstance(item, dict | list) for item in value)
+
+
+def _flow(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_scalar(str(key))}: {_flow(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_flow, value)) + "]"
+    return _scalar(value)
+
+
+def _scalar(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    if isinstance(value, str):
+        if _BARE.fullmatch(value) and value not in _NULL and value not in _BOOL:
+            return value
+        quoted = json.dumps(value, ensure_ascii=False)
+        return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match.group()):04x}", quoted)
+    if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
+        return repr(value)
+    raise TypeError(f"{type(value).__name__} {value!r} has no form in a file")

@@ -1,0 +1,49 @@
+"""What the README shows is run."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def blocks(repository: Path, language: str) -> list[str]:
+    """Return the code blocks of the README in one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", (repository / "README.md").read_text(), re.M | re.S)
+
+
+def test_python_examples_run(repository: Path, tmp_path: Path) -> None:
+    code = "\n".join(blocks(repository, "python"))
+    assert "om.simulate(" in code
+    answer = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout
+
+
+def test_commands_run(repository: Path, tmp_path: Path) -> None:
+    lines = [line.split("#")[0].split() for block in blocks(repository, "sh") for line in block.splitlines()]
+    commands = [words[1:] for words in lines if words[:1] == ["octomodel"]]
+    assert {words[0] for words in commands} == {"presets", "show", "run", "verify"}
+    for words in commands:
+        code = "import sys; from octomodel.cli import main; sys.exit(main())"
+        answer = subprocess.run(
+            [sys.executable, "-c", code, *words], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert answer.returncode == 0, (words, answer.stderr)
+
+
+def test_make_targets_exist(repository: Path) -> None:
+    makefile = (repository / "Makefile").read_text()
+    text = (repository / "README.md").read_text() + (repository / "CONTRIBUTING.md").read_text()
+    targets = set(re.findall(r"(?:^|`)make ([a-z-]+)", text, re.M))
+    assert {"demo", "test"} <= targets
+    assert [target for target in targets if not re.search(rf"^{target}:", makefile, re.M)] == []
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"])
+def test_links_lead_somewhere(repository: Path, name: str) -> None:
+    targets = re.findall(r"\]\(([^)#:]+)\)", (repository / name).read_text())
+    assert [target for target in targets if not (repository / target).exists()] == []
