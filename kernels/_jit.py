@@ -8,17 +8,15 @@ With ``NUMBA_DISABLE_JIT=1`` both return the function they were given.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
-from numba.core.codegen import CPUCodeLibrary, JITCPUCodegen
 
-from . import _cache
+from . import _cache, _module
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -40,7 +38,6 @@ _OPTIONS = _accepted({"nogil": True, "error_model": "numpy", "fastmath": False, 
 # Helpers are called by kernels alone: what would let Python or C call them is half of the compile time.
 _HELPER = _OPTIONS | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
-_helpers: set[str] = set()
 _seconds = 0.0
 
 
@@ -57,43 +54,8 @@ def jit(function: Callable[P, R]) -> Callable[P, R]:
     callable
         The compiled function, with the type of the one given.
     """
-    _helpers.add(function.__qualname__)
+    _module.name_helper(function)
     return cast("Callable[P, R]", numba.njit(**_HELPER)(function))
-
-
-@contextlib.contextmanager
-def _one_module() -> Iterator[None]:
-    """Let Numba optimise and translate an entry kernel once, with all its helpers, instead of every helper with all that it calls.
-
-    Numba finishes each function as a library of its own, calls inlined: with ninety helpers six deep that is most of a minute, for machine
-    code nobody calls. Here a helper is left as it was lowered and linked into the entry kernel that needs it.
-    """
-    finalize = CPUCodeLibrary.finalize
-
-    def reached(library: Any, found: dict[int, Any]) -> dict[int, Any]:
-        for used in library._linking_libraries:
-            if id(used) not in found:
-                found[id(used)] = used
-                reached(used, found)
-        return found
-
-    def finalize_once(self: Any) -> None:
-        if self.name in _helpers:
-            self._finalized = True
-            return
-        self._linking_libraries = list(reached(self, {}).values())
-        finalize(self)
-
-    def set_env_of_entry(self: Any, name: str, env: Any) -> None:
-        if self._engine.is_symbol_defined(name):
-            set_env(self, name, env)
-
-    set_env = JITCPUCodegen.set_env
-    CPUCodeLibrary.finalize, JITCPUCodegen.set_env = finalize_once, set_env_of_entry
-    try:
-        yield
-    finally:
-        CPUCodeLibrary.finalize, JITCPUCodegen.set_env = finalize, set_env
 
 
 def entry(function: Callable[P, R]) -> Callable[P, R]:
@@ -165,7 +127,7 @@ class Entry:
     def _compile(self, types: tuple[Any, ...]) -> None:
         global _seconds
         start = time.perf_counter()
-        with _one_module(), _cache.session(self._name) as cache:
+        with _module.one_module(), _cache.session(self._name) as cache:
             if cache is not None:
                 self.dispatcher._cache = cache
             self.dispatcher.compile(types)

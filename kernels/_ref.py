@@ -1,77 +1,145 @@
 """Hand a named tuple of arrays to helper kernels as one pointer.
 
-Numba passes a tuple of fifty arrays as 350 words in every call, and compiles every helper with that many parameters: minutes of
-compilation, microseconds per event. ``ref(w)`` stores the tuple once, on the stack of the entry kernel, and gives a pointer to it;
-reading a field of the pointer reads the field of the tuple. Interpreted, ``ref`` gives back its argument.
+Numba passes a tuple of fifty arrays as 350 words in every call, and compiles every helper with that many parameters:
+minutes of compilation, microseconds per event. ``ref(w)`` stores the tuple once, on the stack of the entry kernel, and
+gives a pointer to it. A field of the pointer is a :class:`Table`: data pointer and length of one array, indexed without
+Numba's support for negative indices, which costs a comparison and a load per access (-1 means none in the kernels and
+is never an index). Interpreted, ``ref`` gives back its argument.
 """
 
 from __future__ import annotations
 
+import operator
 from hashlib import sha256
 from typing import Any, TypeVar
 
 from llvmlite import ir
 from numba.core import cgutils, types
-from numba.core.datamodel.models import PrimitiveModel
-from numba.core.typing.templates import AttributeTemplate
-from numba.extending import infer_getattr, intrinsic, lower_getattr_generic, register_model
-from numba.np.arrayobj import make_array, populate_array
+from numba.core.datamodel.models import PrimitiveModel, StructModel
+from numba.core.typing.templates import AbstractTemplate, AttributeTemplate, infer_global, signature
+from numba.extending import infer_getattr, intrinsic, lower_builtin, lower_getattr_generic, register_model
 
 from ._jit import JIT_ENABLED
 
 T = TypeVar("T")
 
 
-class Ref(types.Type):  # type: ignore[misc]
+def _short(text: str) -> str:
+    """Return a short name: Numba writes the names of argument types into every symbol."""
+    return sha256(text.encode()).hexdigest()[:16]
+
+
+class Ref(types.Type):
     """The type of a pointer to a named tuple of one-dimensional contiguous arrays."""
 
     def __init__(self, target: Any) -> None:
         self.target = target
-        # a short name: Numba writes the types of the arguments into every symbol
-        super().__init__(name=f"Ref{sha256(str(target).encode()).hexdigest()[:16]}")
+        super().__init__(name=f"Ref{_short(str(target))}")
+
+
+class Table(types.Type):
+    """The type of one array of a :class:`Ref`: ``table[i]`` for 0 <= i < ``len(table)``, records by reference."""
+
+    def __init__(self, dtype: Any, aligned: bool) -> None:
+        self.dtype, self.aligned = dtype, aligned
+        super().__init__(name=f"Table{_short(str(dtype))}")
 
 
 @register_model(Ref)
-class _RefModel(PrimitiveModel):  # type: ignore[misc]
+class _RefModel(PrimitiveModel):
     def __init__(self, manager: Any, typ: Ref) -> None:
         super().__init__(manager, typ, manager.lookup(typ.target).get_value_type().as_pointer())
 
 
+@register_model(Table)
+class _TableModel(StructModel):
+    def __init__(self, manager: Any, typ: Table) -> None:
+        super().__init__(manager, typ, [("data", types.CPointer(typ.dtype)), ("length", types.intp)])
+
+
 @infer_getattr
-class _RefAttribute(AttributeTemplate):  # type: ignore[misc]
+class _RefAttribute(AttributeTemplate):
     key = Ref
 
     def generic_resolve(self, typ: Ref, name: str) -> Any:
-        return typ.target.types[typ.target.fields.index(name)]
+        array = typ.target.types[typ.target.fields.index(name)]
+        return Table(array.dtype, array.aligned)
 
 
 @lower_getattr_generic(Ref)
 def _read_field(context: Any, builder: Any, typ: Ref, pointer: ir.Value, name: str) -> ir.Value:
-    """Build the array of one field from its data pointer and length, both invariant while the kernel runs."""
+    """Read data pointer and length of one array, both invariant while the kernel runs."""
     field = typ.target.fields.index(name)
-    array_type = typ.target.types[field]
-    model = context.data_model_manager.lookup(array_type)
+    array = typ.target.types[field]
+    model = context.data_model_manager.lookup(array)
 
     def read(part: str) -> ir.Value:
-        loaded = builder.load(
-            cgutils.gep_inbounds(builder, pointer, 0, field, model.get_field_position(part))
-        )
+        loaded = builder.load(cgutils.gep_inbounds(builder, pointer, 0, field, model.get_field_position(part)))
         loaded.set_metadata("invariant.load", builder.module.add_metadata([]))
         return loaded
 
-    array = make_array(array_type)(context, builder)
-    size = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(array_type.dtype)))
-    populate_array(
-        array, data=read("data"), shape=[read("nitems")], strides=[size], itemsize=size, meminfo=None
+    table = cgutils.create_struct_proxy(Table(array.dtype, array.aligned))(context, builder)
+    table.data = builder.bitcast(read("data"), table.data.type)
+    table.length = read("nitems")
+    return table._getvalue()
+
+
+@infer_global(operator.getitem)
+class _GetItem(AbstractTemplate):
+    def generic(self, args: Any, kws: Any) -> Any:
+        if isinstance(args[0], Table) and isinstance(args[1], types.Integer):
+            return signature(args[0].dtype, args[0], types.intp)
+        return None
+
+
+@infer_global(operator.setitem)
+class _SetItem(AbstractTemplate):
+    def generic(self, args: Any, kws: Any) -> Any:
+        if isinstance(args[0], Table) and isinstance(args[1], types.Integer):
+            return signature(types.none, args[0], types.intp, args[0].dtype)
+        return None
+
+
+@infer_global(len)
+class _Length(AbstractTemplate):
+    def generic(self, args: Any, kws: Any) -> Any:
+        return signature(types.intp, args[0]) if isinstance(args[0], Table) else None
+
+
+def _item(context: Any, builder: Any, typ: Table, value: ir.Value, index: ir.Value) -> ir.Value:
+    """Return the address of an item; a bounds-checked build raises for an index that is none."""
+    table = cgutils.create_struct_proxy(typ)(context, builder, value=value)
+    if context.enable_boundscheck:
+        cgutils.do_boundscheck(context, builder, index, table.length)
+    return cgutils.gep_inbounds(builder, table.data, index)
+
+
+@lower_builtin(operator.getitem, Table, types.intp)
+def _read_item(context: Any, builder: Any, sig: Any, args: Any) -> ir.Value:
+    typ = sig.args[0]
+    return context.unpack_value(
+        builder, typ.dtype, _item(context, builder, typ, *args), align=None if typ.aligned else 1
     )
-    return array._getvalue()
+
+
+@lower_builtin(operator.setitem, Table, types.intp, types.Any)
+def _write_item(context: Any, builder: Any, sig: Any, args: Any) -> None:
+    typ = sig.args[0]
+    context.pack_value(
+        builder, typ.dtype, args[2], _item(context, builder, typ, *args[:2]), align=None if typ.aligned else 1
+    )
+
+
+@lower_builtin(len, Table)
+def _read_length(context: Any, builder: Any, sig: Any, args: Any) -> ir.Value:
+    return cgutils.create_struct_proxy(sig.args[0])(context, builder, value=args[0]).length
 
 
 def _interpreted(w: T) -> T:
     return w
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def _compiled(typing_context: Any, w: Any) -> Any:
     def store(context: Any, builder: Any, signature: Any, arguments: Any) -> ir.Value:
         return cgutils.alloca_once_value(builder, arguments[0])

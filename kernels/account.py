@@ -14,7 +14,9 @@ _K4 = 0x14057B7EF767814F
 
 
 def _charge(w: World, u: int, t: int) -> None:
-    """Charge the cycles since the last change to the state TBU ``u`` was in; an idle spell is starved first, then surplus."""
+    """Charge the cycles since the last change to the state TBU ``u`` was in; an idle spell is starved first, then
+    surplus.
+    """
     tbu = w.tbu[u]
     spell = t - tbu.since
     if spell > 0:
@@ -41,7 +43,9 @@ enter = jit(_enter)
 
 
 def _idle(w: World, u: int, t: int) -> None:
-    """Let TBU ``u`` be idle from cycle ``t`` on: its station may hand it a token, its cluster has news (rules 3.7, 6.2)."""
+    """Let TBU ``u`` be idle from cycle ``t`` on: its station may hand it a token, its cluster has news (rules 3.7,
+    6.2).
+    """
     enter(w, u, t, IDLE)
     tbu = w.tbu[u]
     if tbu.lent == 0:
@@ -50,9 +54,11 @@ def _idle(w: World, u: int, t: int) -> None:
     cluster = w.cluster[tbu.cluster]
     cluster.news += 1
     station = tbu.cluster * w.ctl[0].n_task + tbu.task
-    w.station[station].idle += 1
-    due_take(w, station)
-    if w.station[station].slots == 0:
+    home = w.station[station]
+    home.idle += 1
+    if home.fresh_len > 0 or home.again_len > 0:
+        due_take(w, station)
+    if home.slots == 0 and home.line_len > 0:
         due_push(w, station)
 
 
@@ -114,9 +120,7 @@ def _record(
     ctl = w.ctl[0]
     a = kind << 60 | node << 40 | visit << 16 | place
     b = request << 24 | cluster
-    h1 = mix(
-        multiply_add(a, _K1, multiply_add(b, _K2, multiply_add(start, _K3, multiply_add(finish, _K4, 0))))
-    )
+    h1 = mix(multiply_add(a, _K1, multiply_add(b, _K2, multiply_add(start, _K3, multiply_add(finish, _K4, 0)))))
     ctl.h1 = (ctl.h1 + h1) & MASK
     ctl.h2 = (ctl.h2 + multiply_add(a + start, h1 | 1, b + finish)) & MASK
 

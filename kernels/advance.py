@@ -73,7 +73,9 @@ needs_room = jit(_needs_room)
 
 
 def _idle_epochs(w: World, g: int, c: int) -> bool:
-    """Tell, at an epoch hook of a group's first cluster, whether nothing but hooks and reports is left anywhere in it (rule 8.5)."""
+    """Tell, at an epoch hook of a group's first cluster, whether nothing but hooks and reports is left anywhere in it
+    (rule 8.5).
+    """
     ctl = w.ctl[0]
     group = w.group[g]
     if c != w.group_cluster[group.first] or group.unfinished == 0:
@@ -102,11 +104,12 @@ idle_epochs = jit(_idle_epochs)
 
 
 def _run_cluster(w: World, g: int, c: int) -> int:
-    """Advance one cluster, the earliest of its group, as far as nothing can reach it from another (model of conservative windows).
+    """Advance one cluster, the earliest of its group, as far as nothing can reach it from another (model of
+    conservative windows).
 
-    Another cluster acts at ``others`` at the earliest, so nothing it sends arrives before ``others + lookahead``; ``join_link`` lowers
-    ``others`` to the arrival of what this cluster sends, whose answer takes as long again. An epoch hook waits until no other cluster is earlier,
-    so that it knows whether the group's requests have ended.
+    Another cluster acts at ``others`` at the earliest, so nothing it sends arrives before ``others + lookahead``;
+    ``join_link`` lowers ``others`` to the arrival of what this cluster sends, whose answer takes as long again. An
+    epoch hook waits until no other cluster is earlier, so that it knows whether the group's requests have ended.
     """
     ctl = w.ctl[0]
     cluster = w.cluster[c]
@@ -180,7 +183,9 @@ count_waiting = jit(_count_waiting)
 
 
 def _close_group(w: World, g: int) -> None:
-    """Count, up to the horizon, what a group stopped by it still has waiting and under way (rules 9.2, 9.3); empty the pools."""
+    """Count, up to the horizon, what a group stopped by it still has waiting and under way (rules 9.2, 9.3); empty the
+    pools.
+    """
     ctl = w.ctl[0]
     group = w.group[g]
     t = ctl.horizon
@@ -220,7 +225,8 @@ close_group = jit(_close_group)
 
 
 def _advance_groups(world: World, budget: int) -> int:
-    """Advance the groups ``ctl.group`` to ``ctl.group_end`` of one worker by at most ``budget`` cycles of clusters; call again to go on.
+    """Advance the groups ``ctl.group`` to ``ctl.group_end`` of one worker by at most ``budget`` cycles of clusters;
+    call again to go on.
 
     Returns DONE, BUDGET (call again), GROW_REQUESTS or GROW_REPORTS (enlarge that pool, call again), or a failure.
     """

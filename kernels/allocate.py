@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from . import world as wd
 from .codes import DEAD, IDLE, N_CAUSES, NEVER
-from .model import COUNT, DISPATCH_OWN, FORK, JOIN, NO_HORIZON, SELECT, UNTIL, Model
+from .model import DISPATCH_OWN, FORK, JOIN, NO_HORIZON, SELECT, Model
 from .world import World
 
 I64 = NDArray[np.int64]
@@ -27,6 +27,13 @@ def _filled(dtype: np.dtype[Any], n: int, **columns: Any) -> wd.Records:
     for name, values in columns.items():
         records[name] = values
     return records
+
+
+def _fixed(array: NDArray[Any]) -> NDArray[Any]:
+    """Return a read-only view: one type for the compiled kernel, whatever the array was."""
+    view = np.ascontiguousarray(array).reshape(-1).view()
+    view.flags.writeable = False
+    return view
 
 
 def width(model: Model) -> int:
@@ -67,8 +74,8 @@ def _program(model: Model) -> dict[str, Any]:
             edge_end=p.edge_indptr[1:],
             join_number=np.where(joins, np.cumsum(joins) - 1, -1),
         ),
-        "edge_node": np.ascontiguousarray(p.edge_node),
-        "edge_weight": np.ascontiguousarray(p.edge_weight).reshape(-1),
+        "edge_node": _fixed(p.edge_node),
+        "edge_weight": _fixed(p.edge_weight),
         "law_at": _filled(
             wd.LAW_AT,
             p.node_law.size,
@@ -77,7 +84,7 @@ def _program(model: Model) -> dict[str, Any]:
             slope=p.node_slope.reshape(-1),
         ),
         "law": _filled(wd.LAW, len(p.law_kind), kind=p.law_kind, offset=p.law_offset, size=p.law_size),
-        "knots": p.knots,
+        "knots": _fixed(p.knots),
         "task": _filled(
             wd.TASK,
             len(p.task_node),
@@ -93,7 +100,7 @@ def _program(model: Model) -> dict[str, Any]:
             first=first,
             count=np.diff(p.attribute_indptr),
         ),
-        "attribute_values": p.attribute_values,
+        "attribute_values": _fixed(p.attribute_values),
     }
 
 
@@ -104,9 +111,7 @@ def _stations(model: Model) -> tuple[wd.Records, I64]:
     owners = np.flatnonzero((m.tbu_task >= 0) & (m.tbu_dead == 0))
     number = m.tbu_cluster[owners] * n_task + m.tbu_task[owners]
     ends = _starts(np.bincount(number, minlength=n_cluster * n_task))
-    stations = _filled(
-        wd.STATION, n_cluster * n_task, owner=ends[:-1], owner_end=ends[1:], idle=np.diff(ends)
-    )
+    stations = _filled(wd.STATION, n_cluster * n_task, owner=ends[:-1], owner_end=ends[1:], idle=np.diff(ends))
     stations["slots"] = np.tile(p.task_slots, n_cluster)
     return stations, owners[np.argsort(number, kind="stable")]
 
@@ -152,9 +157,7 @@ def _machine(model: Model) -> dict[str, Any]:
     reported = _filled(wd.REPORTED, n_cluster * max_members * n_task if reports.any() else 0)
     if reports.any():
         # before the first report a cluster believes the others empty (rule 7.3)
-        free = np.where(stations["slots"] == 0, stations["idle"], stations["slots"]).reshape(
-            n_cluster, n_task
-        )
+        free = np.where(stations["slots"] == 0, stations["idle"], stations["slots"]).reshape(n_cluster, n_task)
         view = reported.reshape(n_cluster, max_members, n_task)
         for pipeline in range(n_pipeline):
             inside = member[member_first[pipeline] : member_first[pipeline + 1]]
@@ -167,7 +170,7 @@ def _machine(model: Model) -> dict[str, Any]:
         "owner": owner,
         "member": member,
         "group_cluster": order,
-        "route_port": np.ascontiguousarray(m.route_port).reshape(-1),
+        "route_port": _fixed(m.route_port),
         "tbu": tbu,
         "tbu_cycles": np.zeros(len(tbu) * N_CAUSES, np.int64),
         "events": np.zeros(len(tbu), np.int64),
@@ -220,9 +223,9 @@ def shared(model: Model) -> dict[str, Any]:
     return {
         **_program(model),
         **_machine(model),
-        "source_request": load.source_request,
-        "source_arrival": load.source_arrival,
-        "request_phase": load.request_phase,
+        "source_request": _fixed(load.source_request),
+        "source_arrival": _fixed(load.source_arrival),
+        "request_phase": _fixed(load.request_phase),
         "request_arrival": np.full(n_request, -1, np.int64),
         "request_end": np.full(n_request, -1, np.int64),
         "request_milestone": np.full(n_request * model.program.n_milestone, -1, np.int64),
@@ -253,7 +256,9 @@ def _controls(model: Model, fields: dict[str, Any], pools: dict[str, int]) -> wd
 
 
 def pool_sizes(model: Model, fields: dict[str, Any]) -> dict[str, int]:
-    """Return how many requests, reports and tokens one worker needs, one group at a time; an unlimited window begins with 256 requests."""
+    """Return how many requests, reports and tokens one worker needs, one group at a time; an unlimited window begins
+    with 256 requests.
+    """
     m = model.machine
     window = np.where(m.pipeline_window < 0, 256, m.pipeline_window)
     requests = np.diff(model.load.source_indptr)
@@ -264,9 +269,7 @@ def pool_sizes(model: Model, fields: dict[str, Any]) -> dict[str, int]:
     reports = 2 * int(np.bincount(at, sent, groups).max())
     clusters = int(np.bincount(m.cluster_group).max())
     spill = (
-        int(np.bincount(m.cluster_group, m.cluster_spill, groups).max())
-        if model.load.dispatch != DISPATCH_OWN
-        else 0
+        int(np.bincount(m.cluster_group, m.cluster_spill, groups).max()) if model.load.dispatch != DISPATCH_OWN else 0
     )
     return {
         "requests": most,
@@ -276,7 +279,9 @@ def pool_sizes(model: Model, fields: dict[str, Any]) -> dict[str, int]:
 
 
 def token_need(model: Model, requests: int, reports: int) -> int:
-    """Return the tokens that this many requests and reports can need: each request's own, its credit on the way, one per report."""
+    """Return the tokens that this many requests and reports can need: each request's own, its credit on the way, one
+    per report.
+    """
     return requests * (width(model) + 1) + reports
 
 
@@ -347,6 +352,4 @@ def grow_reports(w: World, more: int) -> World:
     ctl["n_free_reports"] += more
     tokens = _longer(w.token, more)
     ctl["free_token"] = _free_more(tokens, len(w.token), int(ctl["free_token"][0]))
-    return w._replace(
-        snapshot=_longer(w.snapshot, more * int(ctl["n_task"][0])), snapshot_next=following, token=tokens
-    )
+    return w._replace(snapshot=_longer(w.snapshot, more * int(ctl["n_task"][0])), snapshot_next=following, token=tokens)

@@ -57,7 +57,9 @@ def _receive(w: World, c: int, t: int, message: int) -> None:
 
 
 def _take_in(w: World, c: int, t: int, token: int) -> None:
-    """Let a token from the mesh arrive at its join, its recirculation queue, or the line of its station (rules 4.8, 4.9)."""
+    """Let a token from the mesh arrive at its join, its recirculation queue, or the line of its station (rules 4.8,
+    4.9).
+    """
     arrived = w.token[token]
     node = w.node[arrived.node]
     if node.kind == JOIN:
@@ -78,7 +80,9 @@ def _take_in(w: World, c: int, t: int, token: int) -> None:
 
 
 def _answer(w: World, c: int, t: int, message: int) -> None:
-    """Answer a neighbour that asks for work: the oldest fresh token of the longest queue it has a station for, or no (rule 6.6)."""
+    """Answer a neighbour that asks for work: the oldest fresh token of the longest queue it has a station for, or no
+    (rule 6.6).
+    """
     ctl = w.ctl[0]
     asked = w.token[message]
     asker = asked.request

@@ -37,7 +37,9 @@ grant = jit(_grant)
 
 
 def _pushes(w: World, c: int, t: int) -> None:
-    """Phase 4: look once, by TB, at every line that may have moved; what becomes due behind that waits for the next round."""
+    """Phase 4: look once, by TB, at every line that may have moved; what becomes due behind that waits for the next
+    round.
+    """
     ctl = w.ctl[0]
     at = -1
     while True:
@@ -79,7 +81,7 @@ hand_out = jit(_hand_out)
 
 
 def _lend(w: World, c: int, t: int) -> None:
-    """Phase 6, pass 2: ask the policy for every TBU still idle that has news since it was last asked (rules 6.2, 6.3)."""
+    """Phase 6, pass 2: ask the policy for every TBU still idle that has news since last asked (rules 6.2, 6.3)."""
     ctl = w.ctl[0]
     cluster = w.cluster[c]
     first = c * ctl.n_task
@@ -180,7 +182,9 @@ rounds = jit(_rounds)
 
 
 def _hook(w: World, c: int, t: int) -> None:
-    """Run the epoch hook of cluster ``c``: report to the other clusters of its pipeline, and count as news (rules 6.2, 7.4, 7.5)."""
+    """Run the epoch hook of cluster ``c``: report to the other clusters of its pipeline, and count as news (rules 6.2,
+    7.4, 7.5).
+    """
     ctl = w.ctl[0]
     cluster = w.cluster[c]
     cluster.news += 1

@@ -64,7 +64,9 @@ choose_cluster = jit(_choose_cluster)
 
 
 def _scaled(w: World, token: int, u: int) -> float:
-    """Return the law of the token's node drawn with ``u``, times its scale (rules 2.3, 2.4); 0 when the scale is 0 or less."""
+    """Return the law of the token's node drawn with ``u``, times its scale (rules 2.3, 2.4); 0 when the scale is 0 or
+    less.
+    """
     ctl = w.ctl[0]
     request = w.token[token].request
     node = w.token[token].node
@@ -97,7 +99,9 @@ visit = jit(_visit)
 
 
 def _spread(w: World, c: int, token: int, chosen: bool) -> None:
-    """Make the children of a FORK, or of a SELECT whose draws stand in ``drawn``, to advance in branch order (rule 4.8)."""
+    """Make the children of a FORK, or of a SELECT whose draws stand in ``drawn``, to advance in branch order (rule
+    4.8).
+    """
     ctl = w.ctl[0]
     parent = w.token[token]
     node = w.node[parent.node]
@@ -120,9 +124,7 @@ def _spread(w: World, c: int, token: int, chosen: bool) -> None:
             copy.routed = 0
         w.stack[top + n] = child
         n += 1
-        w.token[child].owner = w.edge_node[
-            edge
-        ]  # where it goes: written to node once no child needs the parent's
+        w.token[child].owner = w.edge_node[edge]  # where it goes: written to node once no child needs the parent's
     for i in range(n):
         child = w.stack[top + i]
         w.token[child].node = w.token[child].owner
@@ -183,7 +185,9 @@ select = jit(_select)
 
 
 def _decide(w: World, c: int, token: int, visit_number: int) -> bool:
-    """Let the control block at which ``token`` stands decide; return whether the token itself goes on, its node being the next (rule 2.4)."""
+    """Let the control block at which ``token`` stands decide; return whether the token itself goes on, its node being
+    the next (rule 2.4).
+    """
     ctl = w.ctl[0]
     moving = w.token[token]
     node = w.node[moving.node]

@@ -42,7 +42,7 @@ def _leave_fresh(w: World, station_number: int, t: int) -> int:
     station.fresh_taken += 1
     station.fresh_wait += t - w.token[token].since
     station.used -= 1
-    if station.slots > 0:
+    if station.slots > 0 and station.line_len > 0:
         due_push(w, station_number)
     return token
 
@@ -71,7 +71,7 @@ def _take(w: World, c: int, t: int, u: int, station_number: int) -> None:
 
 
 def _prepare(w: World, c: int, t: int, u: int) -> None:
-    """Let TBU ``u`` get ready for the configuration of the token it took, and run when that takes no time (rule 5.3)."""
+    """Let TBU ``u`` get ready for the configuration of the token it took; when that takes no time, run (rule 5.3)."""
     ctl = w.ctl[0]
     tbu = w.tbu[u]
     task = w.task[w.node[w.token[tbu.token].node].task]
@@ -95,7 +95,9 @@ def _prepare(w: World, c: int, t: int, u: int) -> None:
 
 
 def _victim(w: World, u: int) -> int:
-    """Return the resident place that a new configuration takes: an empty one, else the least recently run but the home's (rule 5.3)."""
+    """Return the resident place that a new configuration takes: an empty one, else the least recently run but the
+    home's (rule 5.3).
+    """
     ctl = w.ctl[0]
     first = u * ctl.n_residents
     if ctl.n_residents == 1:
@@ -135,7 +137,10 @@ def _begin(w: World, c: int, t: int, u: int) -> None:
     task = w.task[w.node[token.node].task]
     cycles = 0
     if x > 0.0:
-        cycles = max(1, int(math.floor(x / (task.speedup * tbu.speed) + 0.5)))
+        factor = task.speedup * tbu.speed
+        if factor != 1.0:
+            x = x / factor
+        cycles = max(1, int(math.floor(x + 0.5)))
     elif not never_takes_time(w, tbu.token):
         cycles = 1
     tbu.run_start = t
@@ -149,7 +154,9 @@ def _begin(w: World, c: int, t: int, u: int) -> None:
 
 
 def _never_takes_time(w: World, token: int) -> bool:
-    """Tell whether the time of the token's node is exactly 0: its law is the constant 0, or its scale is 0 or less (rule 2.3)."""
+    """Tell whether the time of the token's node is exactly 0: its law is the constant 0, or its scale is 0 or less
+    (rule 2.3).
+    """
     ctl = w.ctl[0]
     request = w.token[token].request
     node = w.token[token].node
@@ -169,7 +176,7 @@ take = jit(_take)
 
 
 def _finish(w: World, c: int, t: int, u: int) -> None:
-    """End the run of TBU ``u``: its token advances, held by the TBU or, when lent, by the spill store (rules 5.5, 6.5)."""
+    """End the run of TBU ``u``: its token advances, held by the TBU or, lent, by the spill store (rules 5.5, 6.5)."""
     ctl = w.ctl[0]
     tbu = w.tbu[u]
     number = tbu.token

@@ -8,7 +8,7 @@ from .world import World
 
 
 def _schedule(w: World, c: int, number: int, t: int) -> None:
-    """Let the stage of TBU ``number`` of cluster ``c`` end at cycle ``t``; equal cycles come out by number (rule 3.3)."""
+    """Let the stage of TBU ``number`` of cluster ``c`` end at cycle ``t``; equal cycles leave by number (rule 3.3)."""
     cluster = w.cluster[c]
     key = t << TBU_BITS | number
     base = cluster.tbu

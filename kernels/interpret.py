@@ -1,6 +1,8 @@
-"""Run an entry kernel as plain Python: records become objects, arrays lists, so that it is exact, quick to step through and measurable.
+"""Run an entry kernel as plain Python: records become objects, arrays lists, so that it is exact, quick to step through
+and measurable.
 
-NumPy's record scalars cost microseconds per field and its integers warn when they overflow; here every value is a Python number.
+NumPy's record scalars cost microseconds per field and its integers warn when they overflow; here every value is a
+Python number.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-import numpy as np
+from numpy.typing import NDArray
 
 from .world import World
 
@@ -18,22 +20,26 @@ from .world import World
 def _class(names: tuple[str, ...]) -> type:
     """Return a class with these attributes and no others: a mistyped field is an error, as it is compiled."""
 
-    def __init__(self: Any, values: tuple[Any, ...]) -> None:
-        for name, value in zip(names, values, strict=True):
-            setattr(self, name, value)
-
-    return type("Record", (), {"__slots__": names, "__init__": __init__})
+    return type("Record", (), {"__slots__": names})
 
 
-def _lists(array: np.ndarray) -> list[Any]:
-    values = array.tolist()
+def _record(kind: type, names: tuple[str, ...], values: tuple[Any, ...]) -> Any:
+    record = kind()
+    for name, value in zip(names, values, strict=True):
+        setattr(record, name, value)
+    return record
+
+
+def _lists(array: NDArray[Any]) -> list[Any]:
+    values: list[Any] = array.tolist()
     if array.dtype.names is None:
         return values
-    record = _class(array.dtype.names)
-    return [record(value) for value in values]
+    names = array.dtype.names
+    kind = _class(names)
+    return [_record(kind, names, value) for value in values]
 
 
-def _write_back(array: np.ndarray, values: list[Any]) -> None:
+def _write_back(array: NDArray[Any], values: list[Any]) -> None:
     names = array.dtype.names
     if names is None:
         array[:] = values
@@ -44,9 +50,10 @@ def _write_back(array: np.ndarray, values: list[Any]) -> None:
 
 def call(kernel: Callable[[Any, int], int], world: World, argument: int) -> int:
     """Call an uncompiled entry kernel on the lists of a world and carry the changes back; return its status."""
-    lists = World(*map(_lists, world))
-    status = kernel(lists, argument)
-    for array, values in zip(world, lists, strict=True):
+    arrays: tuple[NDArray[Any], ...] = tuple(world)
+    lists: list[list[Any]] = [_lists(array) for array in arrays]
+    status = kernel(World(*lists), argument)  # type: ignore[arg-type]
+    for array, values in zip(arrays, lists, strict=True):
         if array.flags.writeable:
             _write_back(array, values)
     return status

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from . import lists
+from ._jit import jit
 from .account import record
 from .codes import EVENT_HOP, TOKEN
 from .heap import rise
-from ._jit import jit
 from .model import EAST, NORTH, SOUTH, WEST
 from .world import World
 
@@ -60,7 +60,8 @@ hops = jit(_hops)
 def _join_link(w: World, c: int, t: int, message: int) -> None:
     """Let a message join, at cycle ``t``, the queue of the link of cluster ``c`` on its way (rule 7.1).
 
-    The link serves in the order of joining, so begin, end and arrival are known now; the arrival is at least one latency away.
+    The link serves in the order of joining, so begin, end and arrival are known now; the arrival is at least one
+    latency away.
     """
     ctl = w.ctl[0]
     token = w.token[message]

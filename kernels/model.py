@@ -1,8 +1,8 @@
 """What one run is given: the lowered program, machine, mapping and load as plain arrays, never written by a kernel.
 
-Made by ``octomodel.lower`` and read alike by the kernel and by the reference. Indices are int64 unless said otherwise, -1 means none,
-times are cycles, sizes bytes. A rate is a pair (bytes, cycles): ``b`` bytes take ``ceil(b * cycles / bytes)`` cycles, and none when
-``bytes`` is 0 (no limit). Rule numbers are those of ``docs/semantics.md``.
+Made by ``octomodel.lower`` and read alike by the kernel and by the reference. Indices are int64 unless said otherwise,
+-1 means none, times are cycles, sizes bytes. A rate is a pair (bytes, cycles): ``b`` bytes take ``ceil(b * cycles /
+bytes)`` cycles, and none when ``bytes`` is 0 (no limit). Rule numbers are those of ``docs/semantics.md``.
 """
 
 from __future__ import annotations

@@ -11,7 +11,9 @@ ASK_NEIGHBOUR = -2
 
 
 def _steal(waiting: I64, own: int) -> int:
-    """Return the TB, other than ``own``, with the most waiting ready tokens (ties: the lowest), or ask a neighbour when none waits."""
+    """Return the TB, other than ``own``, with the most waiting ready tokens (ties: the lowest), or ask a neighbour when
+    none waits.
+    """
     best = ASK_NEIGHBOUR
     most = 0
     for tb in range(len(waiting)):

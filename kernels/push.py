@@ -21,7 +21,9 @@ local_delay = jit(_local_delay)
 
 
 def _release(w: World, c: int, t: int, token: int) -> None:
-    """Let the holder of ``token`` go: a TBU is idle, and the places of a spill are free, when the last child has gone (rules 4.2, 6.5)."""
+    """Let the holder of ``token`` go: a TBU is idle, and the places of a spill are free, when the last child has gone
+    (rules 4.2, 6.5).
+    """
     held = w.token[token]
     if held.holder == BY_TBU:
         tbu = w.tbu[held.place]
@@ -56,7 +58,8 @@ def _ready(w: World, t: int, station_number: int, token: int) -> None:
         station.fresh_len += 1
         station.queue_max = max(station.queue_max, station.fresh_len)
     w.cluster[arrived.cluster].news += 1
-    due_take(w, station_number)
+    if station.idle > 0 or station.slots == 0:
+        due_take(w, station_number)
 
 
 ready = jit(_ready)
@@ -89,7 +92,9 @@ join_child = jit(_join_child)
 
 
 def _deliver(w: World, c: int, t: int, token: int) -> None:
-    """Let ``token`` reach, at cycle ``t``, what it was pushed to: the first link, a join, or a station of cluster ``c``."""
+    """Let ``token`` reach, at cycle ``t``, what it was pushed to: the first link, a join, or a station of cluster
+    ``c``.
+    """
     arrived = w.token[token]
     if arrived.cluster != c:
         join_link(w, c, t, token)
@@ -112,12 +117,12 @@ def _push(w: World, c: int, t: int, token: int) -> None:
         # the way into the store may still be under way (rule 6.5)
         begin = max(t, w.token[pushed.place].time + delay)
     arrival = begin + delay
-    visit = 0 if w.node[pushed.node].kind == JOIN else w.visits[pushed.request * ctl.n_node + pushed.node]
-    record(w, EVENT_TRANSFER, w.request[pushed.request].id, pushed.node, visit, 0, pushed.cluster, begin, arrival)
     release(w, c, t, token)
     if arrival == t:
         deliver(w, c, t, token)
     else:
+        visit = 0 if w.node[pushed.node].kind == JOIN else w.visits[pushed.request * ctl.n_node + pushed.node]
+        record(w, EVENT_TRANSFER, w.request[pushed.request].id, pushed.node, visit, 0, pushed.cluster, begin, arrival)
         pushed.time = arrival
         pushed.key = begin
         lists.insert(w, ctl.cluster_queues + 4 * c + lists.TRANSFERS, token)

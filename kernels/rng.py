@@ -8,6 +8,8 @@ function sees non-negative int64 only.
 The mixer is the finaliser of SplitMix64 (Steele, Lea and Flood 2014; variant 13 of Stafford) carried over to
 63 bits: a xor-shift and a product with an odd number are one-to-one modulo 2**63, so two keys of one request
 never give the same number.
+
+Compiled code alone may call these functions; what Python draws before a run comes from ``octomodel.draws``.
 """
 
 from __future__ import annotations

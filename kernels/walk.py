@@ -14,7 +14,7 @@ from .world import World
 
 
 def _next_arrival(w: World, c: int) -> None:
-    """Set when the home cluster ``c`` can next admit a request: never while its pipeline's window is full (rule 3.6)."""
+    """Set when home cluster ``c`` can next admit a request: never while its pipeline's window is full (rule 3.6)."""
     cluster = w.cluster[c]
     pipeline = w.pipeline[cluster.pipeline]
     if pipeline.next >= pipeline.end or (pipeline.window >= 0 and pipeline.in_flight >= pipeline.window):

@@ -1,8 +1,9 @@
 """The state of a run: one record array per entity, made here and advanced by the kernels.
 
-Every array is one-dimensional and C-contiguous; a record holds what belongs to one entity. Links are ``4 * cluster + port``,
-stations ``cluster * n_task + task``. Lists are intrusive: a token stands in at most one list and ``next`` points on (-1: end).
-The arrays named first are shared by all workers (each worker touches only the groups it owns); those from ``token`` on are a worker's own.
+Every array is one-dimensional and C-contiguous; a record holds what belongs to one entity. Links are ``4 * cluster +
+port``, stations ``cluster * n_task + task``. Lists are intrusive: a token stands in at most one list and ``next``
+points on (-1: end). The arrays named first are shared by all workers (each worker touches only the groups it owns);
+those from ``token`` on are a worker's own.
 """
 
 from __future__ import annotations
@@ -19,14 +20,10 @@ Records = NDArray[Any]
 
 def record(integers: str, floats: str = "") -> np.dtype[Any]:
     """Return the dtype with these int64 and float64 fields."""
-    return np.dtype(
-        [(f, np.int64) for f in integers.split()] + [(f, np.float64) for f in floats.split()], align=True
-    )
+    return np.dtype([(f, np.int64) for f in integers.split()] + [(f, np.float64) for f in floats.split()], align=True)
 
 
-NODE = record(
-    "kind task join loop out_bytes attribute select items milestone fan_out edge edge_end join_number"
-)
+NODE = record("kind task join loop out_bytes attribute select items milestone fan_out edge edge_end join_number")
 LAW_AT = record("law", "base slope")
 LAW = record("kind offset size")
 TASK = record("node config config_bytes", "speedup")
@@ -38,12 +35,14 @@ TBU = record(
 RESIDENT = record("config used")
 QUEUE = record("head tail")
 STATION = record(
-    "owner owner_end idle slots used line_len fresh_len again_len busy push_due take_due executions run_cycles fresh_taken fresh_wait queue_integral queue_since queue_max"
-    " recirculation_taken recirculation_wait line_wait"
+    "owner owner_end idle slots used line_len fresh_len again_len busy push_due take_due executions run_cycles"
+    " fresh_taken fresh_wait queue_integral queue_since queue_max recirculation_taken recirculation_wait"
+    " line_wait",
 )
 CLUSTER = record(
-    "group pipeline member tbu tbu_end events free_cbus ingress_order arrival hook spill_free spill_slots port_free ask_port asking news ingress next place"
-    " decisions cbu_busy cbu_wait ingress_max spill_max lendings refusals asks steals switches reloads"
+    "group pipeline member tbu tbu_end events free_cbus ingress_order arrival hook spill_free spill_slots"
+    " port_free ask_port asking news ingress next place decisions cbu_busy cbu_wait ingress_max spill_max"
+    " lendings refusals asks steals switches reloads",
 )
 LINK = record("cluster latency rate_bytes rate_cycles free messages bytes busy wait")
 PIPELINE = record("home window next end in_flight member_first members reports admitted source_wait")
@@ -54,11 +53,12 @@ TOKEN = record("next kind request node bytes mark holder place time key cluster 
 REQUEST = record("next id arrival key phase pipeline")
 JOIN = record("cluster left bytes mark")
 CONTROLS = record(
-    "n_node n_task n_loop n_join n_milestone n_attribute n_rows n_cols torus n_cluster n_residents max_members closed in_bytes seed_key"
-    " horizon step dispatch route local_bytes local_cycles local_latency decision_cycles switch_cycles reload_cycles reload_rate_bytes"
-    " reload_rate_cycles epoch surplus_after report_bytes control_bytes"
-    " hooks rounding cluster_queues others budget h1 h2 executions free_token free_request n_free_requests free_report n_free_reports needed stack order_n"
-    " push_n take_n group group_end started failed"
+    "n_node n_task n_loop n_join n_milestone n_attribute n_rows n_cols torus n_cluster n_residents max_members"
+    " closed in_bytes seed_key horizon step dispatch route local_bytes local_cycles local_latency decision_cycles"
+    " switch_cycles reload_cycles reload_rate_bytes reload_rate_cycles epoch surplus_after report_bytes"
+    " control_bytes hooks rounding cluster_queues others budget h1 h2 executions free_token free_request"
+    " n_free_requests free_report n_free_reports needed stack order_n push_n take_n group group_end started"
+    " failed",
 )
 
 

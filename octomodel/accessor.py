@@ -177,10 +177,8 @@ class OctoAccessor:
 
     def _steady(self, times: xr.DataArray, quantiles: Sequence[float]) -> Steady:
         series = []
-        for run in range(times.sizes[REPLICATION]):
-            here = {REPLICATION: run}
-            arrival = self._runs()["request_arrival_cycles"].isel(here).values
-            ended = times.isel(here).values
+        arrivals = self._runs()["request_arrival_cycles"].transpose(REPLICATION, REQUEST).values
+        for arrival, ended in zip(arrivals, times.transpose(REPLICATION, REQUEST).values, strict=True):
             if np.any(np.diff(arrival) < 0):
                 ended = ended[np.argsort(arrival, kind="stable")]
             series.append(ended[ended != NONE])

@@ -142,8 +142,8 @@ def rate_pair(path: str, value: Rate) -> tuple[int, int]:
         return 0, 1
     exact = Fraction(repr(value)) if isinstance(value, float) else Fraction(value)
     near = exact.limit_denominator(RATE_DENOMINATOR)
-    if near <= 0 or near.numerator > 2**40 or abs(near - exact) * 10**9 > exact:
-        allowed = f"a rate within 1e-9 of a fraction with at most {RATE_DENOMINATOR} cycles and 2^40 bytes"
+    if near <= 0 or abs(near - exact) * 10**9 > exact:
+        allowed = f"a rate within 1e-9 of a fraction with at most {RATE_DENOMINATOR} cycles"
         raise ModelError(path, value, allowed)
     return near.numerator, near.denominator
 

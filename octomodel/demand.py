@@ -165,7 +165,7 @@ class _Walk:
             elif isinstance(item, Fork):
                 for inner in item.bodies:
                     self.body(inner, factor)
-            elif isinstance(item, Branch | Select):
+            else:
                 values = self.value(item)
                 if isinstance(item, Select):
                     values = item.items * inclusion(np.array(values), item.k)

@@ -100,7 +100,7 @@ class Task:
 class Seq:
     """Elements one after the other; never holds another ``Seq`` directly."""
 
-    items: tuple[Element, ...]
+    items: tuple[Item, ...]
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,9 @@ class Select:
         return in_phase(self.values, self.phases, phase)
 
 
-Element = Task | Seq | Fork | Branch | Loop | Select
+Item = Task | Fork | Branch | Loop | Select
+"""What a ``Seq`` holds."""
+Element = Item | Seq
 Control = Branch | Loop | Select
 
 
@@ -166,18 +168,16 @@ def in_phase(default: T, phases: Phases[T], phase: str | None) -> T:
     return next((value for name, value in phases if name == phase), default)
 
 
-def children(element: Element) -> tuple[Seq, ...]:
+def children(element: Item) -> tuple[Seq, ...]:
     """Return the bodies of an element."""
     if isinstance(element, Task):
         return ()
-    if isinstance(element, Seq):
-        return (element,)
     return (element.body,) if isinstance(element, Loop) else element.bodies
 
 
-def rebuild(body: Seq, change: Callable[[Element], Element]) -> Seq:
+def rebuild(body: Seq, change: Callable[[Item], Item]) -> Seq:
     """Return ``body`` with every element below replaced by ``change(element)``, outer ones first."""
-    items: list[Element] = []
+    items: list[Item] = []
     for item in body.items:
         new = change(item)
         if isinstance(new, Loop):
@@ -188,7 +188,7 @@ def rebuild(body: Seq, change: Callable[[Element], Element]) -> Seq:
     return Seq(tuple(items))
 
 
-def walk(body: Seq) -> Iterator[Element]:
+def walk(body: Seq) -> Iterator[Item]:
     """Yield the elements in program order, each before what it holds."""
     stack = list(reversed(body.items))
     while stack:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import os
 import shutil
 import tempfile
@@ -20,7 +22,7 @@ FORM = "octo1"
 """First word of the digest attribute; another word there means that another version wrote the file."""
 
 CHUNK_ELEMENTS = 2**20
-HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+FOREIGN = "restore it from a copy, run again, or open what something else wrote with xarray"
 
 
 class DamagedFileError(RuntimeError):
@@ -45,8 +47,8 @@ def save(dataset: xr.Dataset, path: str | os.PathLike[str]) -> None:
     """Write a Dataset so that the path holds the old content or the new one, never a part.
 
     The content goes to a temporary sibling, is forced to the disk, read back and compared, and only then
-    renamed. Every chunk has a checksum (fletcher32 in NetCDF, crc32c in Zarr) and the whole a digest, kept in
-    the attribute ``octo_digest``.
+    renamed. Every chunk has a checksum (fletcher32 in NetCDF, crc32c in Zarr), the content a digest in the
+    attribute ``octo_digest``, and a NetCDF file one of all its bytes after its end.
 
     Parameters
     ----------
@@ -121,14 +123,9 @@ def load(path: str | os.PathLike[str]) -> xr.Dataset:
         hint = f"; a save was interrupted here, its earlier content is in {before}" if before.exists() else ""
         raise FileNotFoundError(f"{target}: no such file{hint}")
     _check_kind(target)
-    if target.suffix == ".nc":
-        with target.open("rb") as raw:
-            if raw.read(len(HDF5_MAGIC)) != HDF5_MAGIC:
-                raise DamagedFileError(target, "does not begin like a NetCDF-4 file")
-    else:
-        os.listdir(target)
+    source = _sealed(target) if target.suffix == ".nc" else target
     try:
-        found, stamp = _read(target)
+        found, stamp = _read(target, source)
         digest = content_digest(found)
     except DamagedFileError:
         raise
@@ -211,7 +208,39 @@ def _write_netcdf(dataset: xr.Dataset, path: Path) -> None:
                 "shuffle": True,
                 "chunksizes": _chunks(shape),
             }
-    dataset.to_netcdf(path, engine="h5netcdf", format="NETCDF4", encoding=encoding)
+    # first to memory: on a full disk the HDF5 library leaves the process with objects that crash it later
+    image = dataset.to_netcdf(engine="h5netcdf", format="NETCDF4", encoding=encoding)
+    with path.open("xb") as file:
+        file.write(image)
+        file.write(_seal(image))
+
+
+def _seal(image: bytes | memoryview) -> bytes:
+    """What stands after the last byte of the NetCDF format, where its readers do not look."""
+    return f"\n{FORM} {hashlib.blake2b(image, digest_size=32).hexdigest()}\n".encode()
+
+
+def _sealed(target: Path) -> io.BytesIO:
+    """The bytes of a NetCDF file, once their seal holds: damaged ones can hang or crash the HDF5 library."""
+    whole = target.read_bytes()
+    size = len(whole) - len(_seal(b""))
+    image, seal = memoryview(whole)[: max(size, 0)], whole[max(size, 0) :]
+    if not seal.startswith(b"\nocto"):
+        raise DamagedFileError(
+            target,
+            "does not end with the seal of octomodel: it was cut short or something else wrote it",
+            FOREIGN,
+        )
+    if not seal.startswith(f"\n{FORM} ".encode()):
+        raise _other_form(target)
+    if seal != _seal(image):
+        raise DamagedFileError(target, "its bytes do not match the seal at its end")
+    return io.BytesIO(whole)
+
+
+def _other_form(target: Path) -> DamagedFileError:
+    cure = "read it with the version of octomodel that wrote it"
+    return DamagedFileError(target, "its digest has another form than this version writes", cure)
 
 
 def _write_zarr(dataset: xr.Dataset, path: Path) -> None:
@@ -231,12 +260,12 @@ def _write_zarr(dataset: xr.Dataset, path: Path) -> None:
     dataset.assign(texts).to_zarr(path, zarr_format=3, consolidated=False, encoding=encoding, mode="w-")
 
 
-def _read(target: Path) -> tuple[xr.Dataset, str]:
+def _read(target: Path, source: Path | io.BytesIO) -> tuple[xr.Dataset, str]:
     """Content and the digest it should have."""
     with xr.open_dataset(
-        target,
-        engine="h5netcdf" if target.suffix == ".nc" else "zarr",
-        backend_kwargs={} if target.suffix == ".nc" else {"consolidated": False},
+        source,
+        engine="zarr" if source is target else "h5netcdf",
+        backend_kwargs={"consolidated": False} if source is target else {},
         mask_and_scale=False,
         decode_times=False,
         decode_timedelta=False,
@@ -253,13 +282,9 @@ def _read(target: Path) -> tuple[xr.Dataset, str]:
 def _stamp(target: Path, stored: xr.Dataset) -> tuple[int, str]:
     words = str(stored.attrs.get(DIGEST, "")).split()
     if not words:
-        raise DamagedFileError(
-            target, f"carries no {DIGEST}", "open it with xarray if it was written by something else"
-        )
+        raise DamagedFileError(target, f"carries no {DIGEST}", FOREIGN)
     if words[0] != FORM or len(words) != 3 or not words[1].isdigit():
-        raise DamagedFileError(
-            target, f"its {DIGEST} has another form", "read it with the version of octomodel that wrote it"
-        )
+        raise _other_form(target)
     return int(words[1]), words[2]
 
 

@@ -188,7 +188,7 @@ class _Builder:
                 ]
             elif isinstance(item, Loop):
                 ports = self.loop(item, ports)
-            elif isinstance(item, Fork | Select):
+            else:
                 ports = self.split(item, ports)
         return ports
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 from octomodel import checks, program
-from octomodel.elements import Branch, Element, Loop, Select, Seq, Task
+from octomodel.elements import Branch, Item, Loop, Select, Seq, Task
 from octomodel.errors import ModelError
 from octomodel.graph import KIND_NAMES, Graph, Node
 from octomodel.kernels.model import AGAIN, COUNT, SELECT, UNTIL
@@ -115,10 +115,6 @@ class _Reduction:
         starts = [n for n in self.graph if all((p, n) in back for p in self.graph.predecessors(n))]
         if len(starts) != 1:
             raise ModelError("graph", starts, "one node to start from, without edges into it but back edges")
-        reached = networkx.descendants(self.graph, starts[0]) | set(starts)
-        for name in self.graph:
-            if name not in reached:
-                raise ModelError(f"graph.{name}", name, f"a node that can be reached from {starts[0]}")
         return starts[0], ends[0]
 
     def program(self) -> Seq:
@@ -144,7 +140,7 @@ class _Reduction:
             raise ModelError(
                 f"graph.{first}", f"more than {MAX_DEPTH} levels", f"regions nested at most {MAX_DEPTH} deep"
             )
-        items: list[Element] = []
+        items: list[Item] = []
         firsts: list[str] = []
         node, last = first, before
         while node != stop and self.data[node]["kind"] not in ("join", "until", "end"):
@@ -167,7 +163,7 @@ class _Reduction:
         self.depth -= 1
         return Seq(tuple(items)), last, node
 
-    def read_task(self, node: str) -> tuple[Element, str, str]:
+    def read_task(self, node: str) -> tuple[Item, str, str]:
         data = {key: value for key, value in self.data[node].items() if key not in ("kind", "work")}
         kind = {"kind": self.data[node]["work"]} if "work" in self.data[node] else {}
         return task_from_dict({"task": node, **data, **kind}, f"graph.{node}"), node, self.edges[node][0][0]
@@ -177,7 +173,7 @@ class _Reduction:
         again = by_phase(f"graph.{node}", data, "again", lambda value, _: value)
         return program.make_loop(f"graph.{node}", node, body, again, None)
 
-    def read_count(self, node: str) -> tuple[Element, str, str]:
+    def read_count(self, node: str) -> tuple[Item, str, str]:
         data = checks.keys(f"graph.{node}", self.data[node], ("kind", "count", "phases"), ("count",))
         (first, _), (leave, _) = self.edges[node]
         body, last, until = self.body(first, None, node)
@@ -194,15 +190,15 @@ class _Reduction:
             if found != target:
                 raise self.crossing(node, found)
 
-    def read_branch(self, node: str) -> tuple[Element, str, str]:
+    def read_branch(self, node: str) -> tuple[Item, str, str]:
         checks.keys(f"graph.{node}", self.data[node], ("kind", "phases"))
         follow = self.merge[node]
         values, bodies = self.choices(node, "probability", follow)
         return program.make_branch(f"graph.{node}", node, values, bodies), node, follow
 
-    def choices(self, node: str, key: str, stop: str | None) -> tuple[Any, dict[str, Element]]:
+    def choices(self, node: str, key: str, stop: str | None) -> tuple[Any, dict[str, Seq]]:
         values: dict[str, Any] = {}
-        bodies: dict[str, Element] = {}
+        bodies: dict[str, Seq] = {}
         for target, data in self.edges[node]:
             place = f"graph.{node}->{target}"
             checks.keys(place, data, ("order", "choice", key), ("choice", key))
@@ -217,7 +213,7 @@ class _Reduction:
         fields = {"phases": self.data[node].get("phases"), key: values}
         return by_phase(f"graph.{node}", fields, key, lambda value, _: value), bodies
 
-    def item(self, node: str, first: str, last: str, end: str, body: Element) -> Element:
+    def item(self, node: str, first: str, last: str, end: str, body: Seq) -> Seq:
         """Check the end of one body of a fork or select: the JOIN, after an UNTIL with several items."""
         kind = self.data[node]["kind"]
         if kind == "branch":
@@ -229,7 +225,7 @@ class _Reduction:
             raise self.crossing(last, end)
         return body
 
-    def read_fork(self, node: str) -> tuple[Element, str, str]:
+    def read_fork(self, node: str) -> tuple[Item, str, str]:
         checks.keys(f"graph.{node}", self.data[node], ("kind",))
         bodies = []
         for target, data in self.edges[node]:
@@ -238,15 +234,13 @@ class _Reduction:
             bodies.append(self.item(node, target, last, end, body))
         return program.fork(*bodies), *self.joined(node)
 
-    def read_select(self, node: str) -> tuple[Element, str, str]:
+    def read_select(self, node: str) -> tuple[Item, str, str]:
         data = checks.keys(f"graph.{node}", self.data[node], ("kind", "k", "items", "phases"), ("k",))
         values, bodies = self.choices(node, "weight", None)
         item = program.make_select(f"graph.{node}", node, data["k"], data.get("items", 1), values, bodies)
         return item, *self.joined(node)
 
     def joined(self, node: str) -> tuple[str, str]:
-        if node not in self.joins:
-            raise ModelError(f"graph.{node}", "no edges out", "at least one branch")
         join = self.joins[node]
         self.close(node, join, "join", [])
         return join, self.edges[join][0][0]

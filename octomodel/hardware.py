@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, fields, replace
 from fractions import Fraction
 from typing import Any
@@ -131,7 +131,7 @@ class System:
     tbus: int = 12
     cbus: int = 4
     peas: int = 1
-    tbu_speed: float | tuple[float, ...] = 1.0
+    tbu_speed: float | Sequence[float] = 1.0
     memory_bytes: int | None = None
     resident_slots: int = 2
     switch_cycles: int = 0
@@ -153,8 +153,8 @@ class System:
     report_bytes: int = 64
     control_bytes: int = 16
     clock_hz: float = 1e9
-    dead_tbus: tuple[int, ...] = ()
-    dead_links: tuple[tuple[int, int], ...] = ()
+    dead_tbus: Sequence[int] = ()
+    dead_links: Sequence[tuple[int, int]] = ()
     tbu_fault_rate: float = 0.0
     link_fault_rate: float = 0.0
     fault_seed: int = 0

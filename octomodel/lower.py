@@ -18,7 +18,7 @@ from octomodel.kernels.model import (
     ROUTE_SHORTEST,
     Model,
 )
-from octomodel.load import MAX_REQUESTS, Closed, Load
+from octomodel.load import MAX_REQUESTS, Closed, Load, Trace
 from octomodel.lower_machine import Needs, lower_machine
 from octomodel.lower_program import lower_program, most_tokens
 from octomodel.mapping import Mapping, configurations
@@ -91,7 +91,7 @@ def lower(
     workflow, system, load, mapping
         What runs, on what, how much of it, and who owns what.
     requests : int, optional
-        Number of requests; default: that of the load.
+        Number of requests; default: that of the load, for a trace its length.
     seed, replication : int
         Make the key of all draws; nothing else depends on them.
     horizon : int, optional
@@ -166,6 +166,8 @@ def lower(
 
 def _requests(load: Load, requests: int | None) -> int:
     count = load.requests if requests is None else requests
+    if count is None and isinstance(load, Trace):
+        count = len(load.arrival_cycles)
     if count is None:
         raise ModelError(
             "load.requests", None, "a number of requests, in the load or where the simulation starts"

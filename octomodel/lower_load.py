@@ -21,6 +21,7 @@ F64 = NDArray[np.float64]
 BLOCK = 2**16  # of requests, so that what is computed for one stays in the cache
 LATEST = 2**48
 """A run ends at this cycle; arrivals must be earlier."""
+MOST_STRETCHES = 2**24
 _UNIT = 2.0**20  # cycles that stand for 1 in the law of unit-rate gaps, so that small gaps keep their digits
 _GAP, _DWELL = 0, 1  # nodes of the draws of gaps and of times in a state
 
@@ -170,6 +171,13 @@ def _sums(table: Bundle, n: int, key: int) -> Iterator[tuple[slice, I64, I64]]:
 
 def _modulated(load: Mmpp, n: int, key: int) -> tuple[I64, str]:
     """Return arrivals whose unit-rate sums become time through the rates of the states, and the digest."""
+    total = sum(load.mean_cycles)
+    rate = sum(rate * mean for rate, mean in zip(load.rates, load.mean_cycles, strict=True)) / total
+    if n / rate > 4 * LATEST:
+        raise _late(int(min(n / rate, 2.0**62)))
+    if n / rate / total * len(load.rates) > MOST_STRETCHES:
+        allowed = f"at most {MOST_STRETCHES} changes of state in a run: longer times or fewer requests"
+        raise ModelError("load.mean_cycles", list(load.mean_cycles), allowed)
     unit_gap = bundle([Exponential(_UNIT)])
     dwell = bundle([Exponential(mean) for mean in load.mean_cycles])
     clock = _StateClock(load, dwell, key)
@@ -192,29 +200,29 @@ class _StateClock:
         self.done = np.zeros(1)  # unit-rate time produced until then
 
     def at(self, operational: F64) -> F64:
-        while self.done[-1] < operational[-1]:
-            self.extend()
+        """Return the cycles of ascending amounts, none below those asked before."""
+        begin, done = [self.begin], [self.done]
+        while done[-1][-1] < operational[-1]:
+            cycles, produced = self.stretches()
+            begin.append(begin[-1][-1] + np.cumsum(cycles))
+            done.append(done[-1][-1] + np.cumsum(produced))
+        self.begin, self.done = np.concatenate(begin), np.concatenate(done)
         stretch = np.maximum(np.searchsorted(self.done, operational, side="left") - 1, 0)
         rate = self.rates[stretch % len(self.rates)]
         produced = operational - self.done[stretch]
-        out: F64 = self.begin[stretch] + np.divide(
-            produced, rate, out=np.zeros_like(produced), where=rate > 0
-        )
+        since: F64 = np.divide(produced, rate, out=np.zeros_like(produced), where=rate > 0)
+        out: F64 = self.begin[stretch] + since
         keep = int(stretch[0]) - int(stretch[0]) % len(self.rates)
         self.begin, self.done = self.begin[keep:], self.done[keep:]
         return out
 
-    def extend(self) -> None:
-        """Draw the next stretches: stretch i has state i mod states and key (request i, domain 3, node 1)."""
-        if self.begin[-1] > LATEST:
-            raise _late(int(self.begin[-1]))
-        numbers = np.arange(self.n, self.n + 4096 * len(self.rates), dtype=np.int64)
+    def stretches(self) -> tuple[F64, F64]:
+        """Return length and amount of the next stretches; i has state i mod states, and key i."""
+        n_state = len(self.rates)
+        numbers = np.arange(self.n, self.n + BLOCK * n_state, dtype=np.int64)
         self.n += len(numbers)
         draws = draw(request_keys(self.key, numbers), DOMAIN_ARRIVAL, _DWELL)
         cycles = np.empty(len(numbers))
-        for state in range(len(self.rates)):
-            mine = slice(state, None, len(self.rates))
-            cycles[mine] = sample(self.dwell, state, draws[mine]) / 65536.0
-        produced = cycles * np.tile(self.rates, 4096)
-        self.begin = np.append(self.begin, self.begin[-1] + np.cumsum(cycles))
-        self.done = np.append(self.done, self.done[-1] + np.cumsum(produced))
+        for state in range(n_state):
+            cycles[state::n_state] = sample(self.dwell, state, draws[state::n_state]) / 65536.0
+        return cycles, cycles * np.tile(self.rates, BLOCK)

@@ -140,13 +140,19 @@ def _bundle(workflow: Workflow, laws: list[Law]) -> tuple[tables.Bundle, str]:
     try:
         bundle = tables.bundle(laws)
     except ModelError:
-        for law, place in _laws(workflow).items():
-            try:
-                tables.bundle([law])
-            except ModelError as error:
-                raise ModelError(place, error.value, error.allowed) from None
-        raise
+        failures = ((place, _failure(law)) for law, place in _laws(workflow).items())
+        place, error = next((place, error) for place, error in failures if error is not None)
+        raise ModelError(place, error.value, error.allowed) from None
     return bundle, bundle.digest
+
+
+def _failure(law: Law) -> ModelError | None:
+    """Return why a law has no table."""
+    try:
+        tables.bundle([law])
+    except ModelError as error:
+        return error
+    return None
 
 
 def _amounts(
@@ -226,17 +232,17 @@ def _task_slots(workflow: Workflow, system: System) -> I64:
 
 
 def _config_bytes(workflow: Workflow, system: System) -> I64:
-    sizes = {task.config: task for task in workflow.tasks}
-    if system.memory_bytes is not None:
-        most = system.memory_bytes // system.resident_slots
-        for task in workflow.tasks:
-            if task.config_bytes > most:
-                held = f"{system.memory_bytes} bytes of a TBU for {system.resident_slots} resident places"
-                allowed = f"at most {most}: {held}"
-                raise ModelError(
-                    f"workflow.{workflow.name}.{task.name}.config_bytes", task.config_bytes, allowed
-                )
-    return _ints(sizes[name].config_bytes for name in configurations(workflow)[1])
+    largest = max(workflow.tasks, key=lambda task: task.config_bytes)
+    if (
+        system.memory_bytes is not None
+        and largest.config_bytes > system.memory_bytes // system.resident_slots
+    ):
+        held = f"{system.memory_bytes} bytes of a TBU for {system.resident_slots} resident places"
+        allowed = f"at most {system.memory_bytes // system.resident_slots}: {held}"
+        place = f"workflow.{workflow.name}.{largest.name}.config_bytes"
+        raise ModelError(place, largest.config_bytes, allowed)
+    sizes = {task.config: task.config_bytes for task in workflow.tasks}
+    return _ints(sizes[name] for name in configurations(workflow)[1])
 
 
 def _check_longest(workflow: Workflow, program: Program, nodes: tuple[Node, ...]) -> None:

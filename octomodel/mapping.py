@@ -238,12 +238,12 @@ def owners(demand: F64, n_tbu: int, method: str) -> I64:
     free = demand > 0
     while True:
         left = n_tbu - np.count_nonzero(~free)
-        quota = np.where(free, demand * (left / demand[free].sum()), 1.0)
-        small = free & (quota < 1.0)
+        quota = np.where(free, demand / demand[free].sum() * left, 1.0)
+        small = free & (quota < 1.0 - 1e-9)
         if not small.any():
             break
         free &= ~small
-    counts = np.floor(quota * (1 + 1e-12)).astype(np.int64)
+    counts = np.floor(quota + 1e-9).astype(np.int64)
     order = np.lexsort((np.arange(n), counts - quota))
     counts[order[: n_tbu - counts.sum()]] += 1
     return counts

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from octomodel import checks, program
-from octomodel.elements import Branch, ByPhase, Element, Fork, Loop, Select, Seq, Task, rebuild, walk
+from octomodel.elements import Branch, ByPhase, Fork, Item, Loop, Select, Seq, Task, rebuild, walk
 from octomodel.errors import ModelError, unknown
 
 
@@ -115,7 +115,7 @@ def check(path: str, body: Seq, plan: PhasePlan | None) -> None:
     """Refuse elements that name a phase the workflow does not have."""
     names = plan.names if plan is not None else ()
     for element in walk(body):
-        if isinstance(element, Fork | Seq):
+        if isinstance(element, Fork):
             continue
         for phase, _ in element.phases:
             if not names:
@@ -130,7 +130,7 @@ def _direct(path: str, body: Seq, phase: str, changes: Mapping[str, Any]) -> Map
     """Return the changes by element, where ``changes`` holds the numbers of one branch or select directly."""
     keys = set(changes)
     choosers = [e for e in walk(body) if isinstance(e, Branch | Select) and set(e.choices) == keys]
-    named = {e.name for e in walk(body) if not isinstance(e, Fork | Seq)}
+    named = {e.name for e in walk(body) if not isinstance(e, Fork)}
     if not choosers or (keys <= named and any(isinstance(value, Mapping) for value in changes.values())):
         return changes
     if len(choosers) > 1 or keys <= named:
@@ -142,8 +142,8 @@ def _direct(path: str, body: Seq, phase: str, changes: Mapping[str, Any]) -> Map
 def _apply_phase(path: str, body: Seq, phase: str, changes: Mapping[str, Any]) -> Seq:
     left = dict(changes)
 
-    def change(element: Element) -> Element:
-        if isinstance(element, Fork | Seq) or element.name not in left:
+    def change(element: Item) -> Item:
+        if isinstance(element, Fork) or element.name not in left:
             return element
         where = f"{path}.{element.name}"
         if any(name == phase for name, _ in element.phases):
@@ -155,7 +155,7 @@ def _apply_phase(path: str, body: Seq, phase: str, changes: Mapping[str, Any]) -
 
     result = rebuild(body, change)
     if left:
-        known = [element.name for element in walk(body) if not isinstance(element, Fork | Seq)]
+        known = [element.name for element in walk(body) if not isinstance(element, Fork)]
         raise unknown(f"{path}.{next(iter(left))}", next(iter(left)), known)
     return result
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from octomodel import checks, dist, program
 from octomodel import phases as phase_plans
 from octomodel.dist import Deterministic, Law
-from octomodel.elements import Branch, ByPhase, Element, Fork, Loop, Scaled, Select, Seq, Series, Task
+from octomodel.elements import Branch, ByPhase, Element, Fork, Item, Loop, Scaled, Select, Seq, Series, Task
 from octomodel.errors import ModelError
 from octomodel.structure import MAX_DEPTH
 
@@ -98,7 +98,7 @@ def amount_from_plain(data: object, path: str) -> Law | Scaled | Any:
     return amount * dist.from_dict(fields["law"], f"{path}.law") if "law" in fields else amount
 
 
-def _element_to_dict(element: Element) -> dict[str, Any]:
+def _element_to_dict(element: Item) -> dict[str, Any]:
     if isinstance(element, Fork):
         return {"fork": [body_to_list(body) for body in element.bodies]}
     if isinstance(element, Task):
@@ -139,7 +139,7 @@ def task_from_dict(data: object, path: str) -> Task:
     return program.make_task(path, fields["task"], time, **options)
 
 
-def _element_from_dict(data: object, path: str, depth: int) -> Element:
+def _element_from_dict(data: object, path: str, depth: int) -> Item:
     fields = checks.mapping(path, data)
     kinds = [kind for kind in ("task", "fork", "branch", "loop", "select") if kind in fields]
     if len(kinds) != 1:

@@ -8,7 +8,20 @@ from typing import TypeVar
 
 from octomodel import checks
 from octomodel.dist import Deterministic, Law
-from octomodel.elements import Amount, Branch, ByPhase, Element, Fork, Loop, Phases, Scaled, Select, Seq, Task
+from octomodel.elements import (
+    Amount,
+    Branch,
+    ByPhase,
+    Element,
+    Fork,
+    Item,
+    Loop,
+    Phases,
+    Scaled,
+    Select,
+    Seq,
+    Task,
+)
 from octomodel.errors import ModelError
 
 KINDS = ("ai", "general")
@@ -137,11 +150,11 @@ def seq(*items: Element) -> Seq:
     >>> len(seq(task("a", 1), seq(task("b", 1), task("c", 1))).items)
     3
     """
-    flat: list[Element] = []
+    flat: list[Item] = []
     for i, item in enumerate(items):
         if isinstance(item, Seq):
             flat.extend(item.items)
-        elif isinstance(item, Element):
+        elif isinstance(item, Item):
             flat.append(item)
         else:
             raise ModelError(f"seq[{i}]", item, "a task, seq, fork, branch, loop or select")

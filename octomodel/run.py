@@ -63,7 +63,7 @@ def _state(world: World, group: int) -> str:
     for c in clusters[:8]:
         stations = world.station[c * n_task : (c + 1) * n_task]
         queues = ", ".join(
-            f"tb {tb}: line {s['line_len']}, ready {s['fresh_len']}+{s['again_len']}, slots used {s['used']}/{s['slots']}"
+            f"tb {tb}: line {s['line_len']}, ready {s['fresh_len']}+{s['again_len']}, slots {s['used']}/{s['slots']}"
             for tb, s in enumerate(stations)
             if s["line_len"] or s["fresh_len"] or s["again_len"] or s["used"]
         )
@@ -75,11 +75,12 @@ def _state(world: World, group: int) -> str:
 def _fail(model: Model, world: World, status: int) -> RunError:
     group = int(world.ctl["group"][0])
     if status == codes.TIME_LIMIT:
-        return RunError(f"the run passed cycle 2**48 in group {group}; use fewer requests, a horizon, or a coarser clock")
+        return RunError(f"the run passed cycle 2**48 in group {group}: use a horizon, fewer requests, a coarser clock")
     if status == codes.TOO_MANY_VISITS:
         return RunError(f"a request visited one node 2**24 times in group {group}; a loop that never ends?")
     left = int(world.group["unfinished"][group])
-    return RunError(f"internal error: {left} requests in flight and nothing can move in group {group}\n{_state(world, group)}")
+    what = f"internal error: {left} requests in flight and nothing can move in group {group}"
+    return RunError(f"{what}\n{_state(world, group)}")
 
 
 class _Run:
@@ -117,8 +118,8 @@ class _Run:
         if 2 * size > self.memory_limit:
             self.stop.set()
             raise RunError(
-                f"requests in flight would need more than {self.memory_limit} bytes of memory: the load exceeds what the machine serves; "
-                "give the load an in_flight, lower its rate, or raise memory_limit_bytes"
+                f"requests in flight would need more than {self.memory_limit} bytes of memory: the load exceeds what "
+                "the machine serves; give the load an in_flight, lower its rate, or raise memory_limit_bytes"
             )
         if status == codes.GROW_REQUESTS:
             return allocate.grow_requests(self.model, world, max(len(world.request), int(world.ctl["needed"][0])))
@@ -163,7 +164,8 @@ def run(
     """
     compiled_before = _jit.compile_seconds()
     begun = time.perf_counter()
-    state = _Run(model, threads or threads_default(), memory_limit_bytes, chunk)
+    # interpreted, a worker copies the shared arrays, so there is one
+    state = _Run(model, (threads or threads_default()) if _jit.JIT_ENABLED else 1, memory_limit_bytes, chunk)
     with ThreadPoolExecutor(state.threads) as pool:
         futures = [pool.submit(state.work) for _ in range(state.threads)]
         pending = set(futures)

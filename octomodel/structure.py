@@ -11,8 +11,8 @@ from octomodel import checks
 from octomodel.dist import Law
 from octomodel.elements import (
     Branch,
-    Element,
     Fork,
+    Item,
     Loop,
     Scaled,
     Select,
@@ -35,10 +35,10 @@ Attributes = Mapping[str, Law | Series]
 
 def named(body: Seq) -> Seq:
     """Return the program with a name for every control block: ``branch1``, ``loop1``, ``select1`` ..."""
-    used = {element.name for element in walk(body) if not isinstance(element, Fork | Seq)}
+    used = {element.name for element in walk(body) if not isinstance(element, Fork)}
     counts: dict[str, int] = {}
 
-    def change(element: Element) -> Element:
+    def change(element: Item) -> Item:
         if not isinstance(element, Branch | Loop | Select) or element.name:
             return element
         kind = type(element).__name__.lower()
@@ -82,7 +82,7 @@ def check_names(path: str, body: Seq) -> None:
     seen: set[str] = set()
     sizes: dict[str, int] = {}
     for element in walk(body):
-        if isinstance(element, Fork | Seq):
+        if isinstance(element, Fork):
             continue
         if element.name in seen:
             raise ModelError(
@@ -169,7 +169,7 @@ def _check_depth(path: str, body: Seq) -> None:
     raise ModelError(path, f"more than {MAX_DEPTH} levels", f"elements nested at most {MAX_DEPTH} deep")
 
 
-def _nodes(element: Element) -> int:
+def _nodes(element: Item) -> int:
     if isinstance(element, Loop):
         return 1 if element.count is None else 2
     if isinstance(element, Select):
@@ -182,7 +182,7 @@ def _always_task(body: Seq) -> bool:
     return any(map(_holds_task, body.items))
 
 
-def _holds_task(element: Element) -> bool:
+def _holds_task(element: Item) -> bool:
     if isinstance(element, Task):
         return True
     if isinstance(element, Loop) and element.count is not None:

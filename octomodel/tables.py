@@ -31,6 +31,11 @@ I64 = NDArray[np.int64]
 UNITS_PER_CYCLE = 65536
 LIMIT_CYCLES = 2**46
 
+_TOO_LARGE = "a law whose values stay below 2**46 cycles; this one reaches {:.3g}"
+_TOO_FAR = (
+    "a law whose table keeps mean and CV within 0.1 %; here the mean would be off by {:.2%}, the CV by {:.2%}"
+)
+
 
 @dataclass(frozen=True, eq=False)
 class Table:
@@ -139,8 +144,10 @@ def lower_law(law: Law) -> Table:
         When the mean is infinite, a value passes 2**46 cycles, or mean or CV would be off by more than 0.1 %.
     """
     path = f"dist.{type(law).__name__}"
-    if not law.mean < math.inf:
+    if law.mean == math.inf:
         raise ModelError(path, law, "a law with a finite mean")
+    if law.mean > LIMIT_CYCLES:
+        raise ModelError(path, law, _TOO_LARGE.format(law.mean))
     best: Table | None = None
     reach = math.inf
     for kind, values, wanted in candidates(law):
@@ -151,15 +158,8 @@ def lower_law(law: Law) -> Table:
         if best is not None and best.error <= wanted:
             return best
     if best is None:
-        raise ModelError(
-            path, law, f"a law whose values stay below 2**46 cycles; this one reaches {reach:.3g}"
-        )
-    raise ModelError(
-        path,
-        law,
-        "a law whose table keeps mean and CV within 0.1 %; "
-        f"here the mean would be off by {best.mean_error:.2%}, the CV by {best.cv_error:.2%}",
-    )
+        raise ModelError(path, law, _TOO_LARGE.format(reach))
+    raise ModelError(path, law, _TOO_FAR.format(best.mean_error, best.cv_error))
 
 
 def _table(law: Law, kind: int, values: F64) -> Table:

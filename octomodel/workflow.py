@@ -8,6 +8,8 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from numpy.typing import NDArray
+
 from octomodel import checks, structure
 from octomodel import phases as phase_plans
 from octomodel.demand import Expectation, expect, moments
@@ -74,7 +76,7 @@ class Workflow:
         self,
         name: str,
         *items: Element,
-        attributes: Mapping[str, Law | Sequence[float] | Series] | None = None,
+        attributes: Mapping[str, Law | Sequence[float] | NDArray[Any] | Series] | None = None,
         phases: PhasePlan | None = None,
         in_bytes: int = 0,
         deadline_cycles: int | None = None,

@@ -120,7 +120,5 @@ def _content(path: Path) -> str:
         return path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
         raise ModelError(str(path), f"byte {error.start} is not UTF-8", "text in UTF-8") from None
-    except (OSError, ValueError) as error:
-        if isinstance(error, ModelError):
-            raise
+    except OSError as error:
         raise ModelError(str(path), str(error), "a file that can be read") from None

@@ -101,7 +101,7 @@ class _Builder:
         if getattr(event, "anchor", None):
             raise self.fail(event, f"&{event.anchor}", "no anchors")
         tag = getattr(event, "tag", None)
-        if tag and str(tag) != "!":
+        if tag is not None:
             raise self.fail(event, str(tag), "no tags")
         if kind == "DocumentStartEvent":
             self.documents += 1

@@ -46,7 +46,8 @@ class Law(ABC):
     @property
     def variance(self) -> float:
         """Return the variance; infinite where the tail is too heavy."""
-        return (self.cv * self.mean) ** 2 if self.mean < math.inf else math.inf
+        deviation = self.cv * self.mean
+        return deviation * deviation if self.mean < math.inf else math.inf
 
     @property
     def discrete(self) -> bool:
@@ -182,7 +183,7 @@ class Law(ABC):
         return {"law": self.name, **{name: _plain(getattr(self, name)) for name in fields}}
 
     def _raw(self, order: int) -> float:
-        return self.mean if order == 1 else self.mean**2 + self.variance
+        return self.mean if order == 1 else self.mean * self.mean + self.variance
 
     @classmethod
     def _from_fields(cls, fields: Mapping[str, Any], path: str) -> Self:

@@ -40,7 +40,8 @@ def _solve(f: Callable[[F64], F64], target: F64, grid: F64) -> F64:
     on_grid = f(grid)
     cell = np.clip(np.searchsorted(on_grid, target), 1, grid.size - 1)
     out = np.where(on_grid[cell - 1] >= target, grid[cell - 1], grid[cell])
-    todo = np.flatnonzero(on_grid[cell - 1] < target)
+    # rounding may leave a target just beyond the last value of the grid; that one is its quantile then
+    todo = np.flatnonzero((on_grid[cell - 1] < target) & (on_grid[cell] >= target))
     # x1 is the newest point, x2 the end of the bracket on the other side of the root, x3 the point before
     x1, x2 = grid[cell[todo] - 1], grid[cell[todo]]
     f1, f2 = on_grid[cell[todo] - 1] - target[todo], on_grid[cell[todo]] - target[todo]
@@ -55,7 +56,9 @@ def _solve(f: Callable[[F64], F64], target: F64, grid: F64) -> F64:
         found = np.minimum(np.abs(f1), np.abs(f2)) <= _TOLERANCE * np.abs(target[todo])
         nearest = np.where(np.abs(f1) < np.abs(f2), x1, x2)
         out[todo] = np.where(found, nearest, np.where(f1 >= 0.0, x1, x2))
-        least = _TOLERANCE * np.abs(out[todo]) / np.abs(x2 - x1)
+        # the smallest normal number bounds the search for a quantile of nearly nothing
+        width = np.maximum(np.abs(x2 - x1), np.finfo(np.float64).tiny)
+        least = (_TOLERANCE * np.abs(out[todo]) + np.finfo(np.float64).tiny) / width
         keep = ~found & (least < 0.5)
         todo, x1, x2, x3, least = todo[keep], x1[keep], x2[keep], x3[keep], least[keep]
         f1, f2, f3 = f1[keep], f2[keep], f3[keep]

@@ -82,7 +82,8 @@ class HyperExponential(Law):
 
     def _quantile(self, p: F64) -> F64:
         low, high = min(self.means), max(self.means)
-        first, last = -math.log1p(-p.min()) * low, -math.log1p(-p.max()) * high
+        first = max(-math.log1p(-p.min()) * low, float(np.finfo(np.float64).tiny))
+        last = max(-math.log1p(-p.max()) * high, 2.0 * first)
         return invert(self._cdf, self._sf, p, np.geomspace(0.999 * first, 1.001 * last, 257))
 
     def _sf(self, x: F64) -> F64:

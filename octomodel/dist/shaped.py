@@ -61,8 +61,10 @@ class Gamma(_GammaForm):
 
     Parameters
     ----------
-    mean, cv : float
+    mean : float
         Finite and > 0.
+    cv : float
+        Above 0, at most 1e5.
 
     Raises
     ------
@@ -76,7 +78,7 @@ class Gamma(_GammaForm):
 
     def __post_init__(self) -> None:
         number(self, "mean")
-        number(self, "cv")
+        _check_cv(self)
 
     @classmethod
     def from_shape(cls, shape: float, scale: float) -> Gamma:
@@ -126,8 +128,10 @@ class LogNormal(Law):
 
     Parameters
     ----------
-    mean, cv : float
+    mean : float
         Of the value, not of its logarithm; finite and > 0.
+    cv : float
+        Of the value; above 0, at most 1e5.
 
     Raises
     ------
@@ -141,7 +145,7 @@ class LogNormal(Law):
 
     def __post_init__(self) -> None:
         number(self, "mean")
-        number(self, "cv")
+        _check_cv(self)
 
     @classmethod
     def from_log(cls, mu: float, sigma: float) -> LogNormal:
@@ -150,13 +154,14 @@ class LogNormal(Law):
         Raises
         ------
         ModelError
-            When a parameter is anything else, or the moments pass the range of a float.
+            When a parameter is anything else, ``sigma`` is above 4.79 (a CV of 1e5), or ``mu`` outside +-600.
         """
         mu, sigma = checked("LogNormal.mu", mu, above=-math.inf), checked("LogNormal.sigma", sigma)
-        try:
-            return cls(math.exp(mu + sigma * sigma / 2.0), math.sqrt(math.expm1(sigma * sigma)))
-        except OverflowError:
-            raise ModelError("LogNormal.sigma", sigma, "a sigma whose moments are finite floats") from None
+        if abs(mu) > 600.0:
+            raise ModelError("LogNormal.mu", mu, "a number from -600 to 600")
+        if sigma > 4.79:
+            raise ModelError("LogNormal.sigma", sigma, "a number > 0 and <= 4.79")
+        return cls(math.exp(mu + sigma * sigma / 2.0), math.sqrt(math.expm1(sigma * sigma)))
 
     @property
     def sigma(self) -> float:
@@ -222,8 +227,7 @@ class Weibull(Law):
 
     def __post_init__(self) -> None:
         number(self, "mean")
-        if not 1e-4 <= number(self, "cv") <= 1e5:
-            raise ModelError("Weibull.cv", self.cv, "a number from 1e-4 to 1e5")
+        _check_cv(self, least=1e-4)
 
     @classmethod
     def from_shape(cls, shape: float, scale: float) -> Weibull:
@@ -270,6 +274,12 @@ class Weibull(Law):
         from scipy.special import gammaincc
 
         return self._raw(order) * np.asarray(gammaincc(1.0 + order / self.shape, self._hazard(x)))
+
+
+def _check_cv(law: Law, least: float = 0.0) -> None:
+    if not least <= number(law, "cv") <= 1e5:
+        allowed = f"a number from {least:g} to 1e5" if least else "a number > 0 and <= 1e5"
+        raise ModelError(f"{type(law).__name__}.cv", law.cv, allowed)
 
 
 def _weibull_cv(shape: float) -> float:

@@ -174,7 +174,8 @@ def start_transfer(world: World, cluster: Cluster, token: Token, begin: int, del
     """Carry a token that nothing holds through the local network."""
     end = begin + delay
     visit = 0 if world.graph.kind[token.node] == JOIN else token.visit
-    world.record((TRANSFER, token.request.number, token.node, visit, 0, token.target, begin, end))
+    if end > world.now:
+        world.record((TRANSFER, token.request.number, token.node, visit, 0, token.target, begin, end))
     if end == world.now:
         land(world, cluster, token)
     else:

@@ -85,7 +85,9 @@ class _Maker:
     def time(self) -> Any:
         number = st.integers(0, 50)
         laws = st.sampled_from([dist.Empirical([0.0, 3.0, 40.0]), dist.Uniform(1, 9), dist.Exponential(20)])
-        scaled = st.builds(lambda slope, law: program.per("tokens", slope, base=1) * law, st.integers(0, 5), laws)
+        scaled = st.builds(
+            lambda slope, law: program.per("tokens", slope, base=1) * law, st.integers(0, 5), laws
+        )
         return self.draw(st.one_of(number, laws, scaled))
 
     def by_phase(self, value: Callable[[], Any]) -> Any:

@@ -186,7 +186,7 @@ def toy(repository: Path, tmp_path: Path) -> Path:
     package.mkdir()
     for name, text in TOY.items():
         (package / name).write_text(text)
-    for name in ("_jit.py", "_cache.py"):
+    for name in ("_jit.py", "_cache.py", "_module.py"):
         shutil.copy(repository / "kernels" / name, package)
     return package
 

@@ -36,22 +36,35 @@ def example() -> Workflow:
 
 def test_nodes_and_edges_are_those_of_rule_1_1() -> None:
     graph = example().graph()
-    assert [KIND_NAMES[node.kind] for node in graph.nodes] == (
-        "task branch task count task until task again fork task join select task until task until join end".split()
+    kinds = (
+        "task branch task count task until task again fork task join select task until task until join end"
     )
+    assert [KIND_NAMES[node.kind] for node in graph.nodes] == kinds.split()
     edges = [node.edges for node in graph.nodes]
     assert edges == [
         (1,), (3, 2), (3,), (4, 6), (5,), (4, 6), (7,), (6, 8), (9, 10), (10,), (11,),
         (12, 14), (13,), (12, 16), (15,), (14, 16), (17,), (),
     ]  # fmt: skip
     assert [(i, node.join) for i, node in enumerate(graph.nodes) if node.join >= 0] == [(8, 10), (11, 16)]
-    assert [(i, n.loop) for i, n in enumerate(graph.nodes) if n.loop >= 0] == [(3, 0), (5, 0), (13, 1), (15, 2)]
+    assert [(i, n.loop) for i, n in enumerate(graph.nodes) if n.loop >= 0] == [
+        (3, 0),
+        (5, 0),
+        (13, 1),
+        (15, 2),
+    ]
     assert graph.n_loop == 3
 
 
 def test_made_up_names_give_way_to_given_ones() -> None:
     wf = Workflow("w", task("end", 1), fork(task("fork1", 1), task("fork1.join", 1)))
-    assert [node.name for node in wf.graph().nodes] == ["end", "fork1_", "fork1", "fork1.join", "fork1.join_", "end_"]
+    assert [node.name for node in wf.graph().nodes] == [
+        "end",
+        "fork1_",
+        "fork1",
+        "fork1.join",
+        "fork1.join_",
+        "end_",
+    ]
 
 
 @given(workflows())
@@ -156,7 +169,21 @@ def move(source: str, target: str, to: str) -> Change:
         (move("g", "select1.q.until", "select1.p.until"), "graph", "one node to start from"),
         (move("select1.p.until", "select1.join", "end"), "graph", "'select1.p.until->end'"),
         (move("loop1.until", "c", "a"), "graph", "'loop1.until->a'"),
-        (move("fork1", "fork1.join", "c"), "graph", "->"),
+        (move("fork1", "fork1.join", "c"), "graph", "'c->loop1.until->d->retry->fork1->c'"),
+        (move("b", "loop1", "fork1.join"), "graph", "'select1.join->end'"),
+        (move("c", "loop1.until", "retry"), "graph", "one node to start from"),
+        (lambda g: g.nodes["fork1"].update(kind="task", time=1), "graph.fork1", "1 for a node of kind task"),
+        (lambda g: g.nodes["e"].update(kind="join"), "graph", "crosses the border of one"),
+        (
+            lambda g: g.nodes["select1.join"].update(kind="task", time=1),
+            "graph",
+            "'select1.p.until->select1.join'",
+        ),
+        (
+            lambda g: g.nodes["loop1.until"].update(kind="join"),
+            "graph.loop1.until",
+            "1 for a node of kind join",
+        ),
     ],
 )
 def test_graphs_that_are_no_program_are_refused_at_the_edge(change: Change, path: str, part: str) -> None:
@@ -169,7 +196,7 @@ def test_graphs_that_are_no_program_are_refused_at_the_edge(change: Change, path
     assert part in str(caught.value)
 
 
-def test_undeclared_cycles_and_forks_without_edges_are_refused() -> None:
+def test_undeclared_cycles_and_unmatched_joins_are_refused() -> None:
     graph = networkx.MultiDiGraph()
     for name in ("s", "a", "b"):
         add_task(graph, name)
@@ -180,8 +207,26 @@ def test_undeclared_cycles_and_forks_without_edges_are_refused() -> None:
     graph.add_edge("pick", "end", order=1, choice="y", probability=0.5)
     with pytest.raises(ModelError, match="got 'a->b->pick->a'"):
         Workflow.from_networkx(graph, "w")
+    graph = networkx.MultiDiGraph()
+    graph.add_node("fork", kind="fork")
+    graph.add_node("turns", kind="count", count=2)
+    add_task(graph, "a")
+    graph.add_node("join", kind="join")
+    graph.add_node("end", kind="end")
+    graph.add_edges_from(
+        [("fork", "turns"), ("turns", "a"), ("turns", "join"), ("a", "join"), ("join", "end")]
+    )
+    with pytest.raises(ModelError, match="got 'a->join'.*crosses the border"):
+        Workflow.from_networkx(graph, "w")
+    graph = networkx.MultiDiGraph()
+    add_task(graph, "a")
+    graph.add_node("join", kind="join")
+    graph.add_node("end", kind="end")
+    graph.add_edges_from([("a", "join"), ("join", "end")])
+    with pytest.raises(ModelError, match="got 'a->join'.*crosses the border"):
+        Workflow.from_networkx(graph, "w")
     with pytest.raises(ModelError, match="networkx.DiGraph"):
-        Workflow.from_networkx(networkx.Graph([("a", "b")]), "w")  # type: ignore[arg-type]
+        Workflow.from_networkx(networkx.Graph([("a", "b")]), "w")
 
 
 def test_deep_graphs_are_refused_without_recursion() -> None:

@@ -76,6 +76,8 @@ def test_values_are_changed_by_name_or_dotted_path() -> None:
         16, 3, switch_cycles=10, link_bytes_per_cycle=8
     )
     assert hw.switch_cycles == 0
+    slots = System(1, 1, queue_slots={"b": 2, "a": 1}).with_(rows=2)
+    assert slots.queue_slots == (("a", 1), ("b", 2))
     for changes, message in (
         ({"tbu.swich_cycles": 10}, "did you mean 'tbu.switch_cycles'"),
         ({"rows": 0}, "system.rows: got 0"),
@@ -120,11 +122,23 @@ def test_plain_data_and_back_is_the_same_machine(hw: System) -> None:
         ({"rows": 1}, "hardware.cols", "cols is required"),
         ({"rows": 1, "cols": 1, "colour": 1}, "hardware.colour", "one of"),
         ({"rows": 1, "cols": 1, "switch_cycles": 1}, "hardware.switch_cycles", "one of"),
-        ({"rows": 1, "cols": 1, "tbu": {"swich_cycles": 1}}, "hardware.tbu.swich_cycles", "did you mean 'switch_cycles'"),
+        (
+            {"rows": 1, "cols": 1, "tbu": {"swich_cycles": 1}},
+            "hardware.tbu.swich_cycles",
+            "did you mean 'switch_cycles'",
+        ),
         ({"rows": 1, "cols": 1, "tbu": 5}, "hardware.tbu", "a mapping"),
         ({"rows": 1, "cols": 1, "tbu": {"switch_cycles": -1}}, "hardware.tbu.switch_cycles", "from 0"),
-        ({"rows": 1, "cols": 1, "faults": {"dead_tbus": [99]}}, "hardware.faults.dead_tbus[0]", "from 0 to 11"),
-        ({"rows": 1, "cols": 1, "cluster": {"queue_slots": {"a": -1}}}, "hardware.cluster.queue_slots.a", "from 0"),
+        (
+            {"rows": 1, "cols": 1, "faults": {"dead_tbus": [99]}},
+            "hardware.faults.dead_tbus[0]",
+            "from 0 to 11",
+        ),
+        (
+            {"rows": 1, "cols": 1, "cluster": {"queue_slots": {"a": -1}}},
+            "hardware.cluster.queue_slots.a",
+            "from 0",
+        ),
     ],
 )
 def test_plain_data_errors_name_the_place_in_the_file(data: Any, path: str, part: str) -> None:
@@ -134,7 +148,7 @@ def test_plain_data_errors_name_the_place_in_the_file(data: Any, path: str, part
     assert part in str(caught.value)
 
 
-@given(st.integers(1, 10**6), st.fractions(Fraction(1, 10**6), 2**40, max_denominator=10**6))
+@given(st.integers(1, 10**6), st.fractions(Fraction(1, 10**6), 2**20, max_denominator=10**6))
 def test_rates_become_their_reduced_fraction(whole: int, fraction: Fraction) -> None:
     assert checks.rate_pair("r", fraction) == (fraction.numerator, fraction.denominator)
     assert checks.rate_pair("r", whole) == (whole, 1)
@@ -160,7 +174,16 @@ def test_neighbours_on_mesh_and_torus() -> None:
 
 
 def test_faults_given_and_drawn() -> None:
-    hw = System(30, 30, tbus=4, tbu_fault_rate=0.1, link_fault_rate=0.2, fault_seed=7, dead_tbus=[3], dead_links=[(0, 1)])
+    hw = System(
+        30,
+        30,
+        tbus=4,
+        tbu_fault_rate=0.1,
+        link_fault_rate=0.2,
+        fault_seed=7,
+        dead_tbus=[3],
+        dead_links=[(0, 1)],
+    )
     dead = faults.dead_tbus(hw)
     assert dead[3] and 0.07 < dead.mean() < 0.13
     assert (faults.dead_tbus(hw.with_(dead_tbus=())) <= dead).all()
@@ -171,7 +194,7 @@ def test_faults_given_and_drawn() -> None:
         assert (link[cluster, port] < 0) == (link[whole[cluster, port], port ^ 1] < 0)
     assert 0.15 < 1 - np.count_nonzero(link >= 0) / np.count_nonzero(whole >= 0) < 0.25
     assert not np.array_equal(faults.dead_tbus(hw), faults.dead_tbus(hw.with_(fault_seed=8)))
-    assert np.array_equal(faults.dead_tbus(hw)[: 30 * 4], faults.dead_tbus(hw.with_(rows=1, dead_links=()))[: 30 * 4])
+    assert np.array_equal(dead[: 30 * 4], faults.dead_tbus(hw.with_(rows=1)))
 
 
 def test_both_links_between_two_clusters_of_a_small_torus_die() -> None:

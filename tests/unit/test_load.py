@@ -131,8 +131,12 @@ def test_plain_data_errors_name_the_place(data: Any, path: str, part: str) -> No
 words = st.integers(0, 2**63 - 1)
 
 
-@given(words, st.integers(0, 2**31), st.lists(st.integers(0, 2**39), min_size=1, max_size=5), st.integers(0, 5))
-def test_arrays_of_draws_are_the_scalar_ones(seed: int, replication: int, requests: list[int], domain: int) -> None:
+@given(
+    words, st.integers(0, 2**31), st.lists(st.integers(0, 2**39), min_size=1, max_size=5), st.integers(0, 5)
+)
+def test_arrays_of_draws_are_the_scalar_ones(
+    seed: int, replication: int, requests: list[int], domain: int
+) -> None:
     key = draws.seed_key(seed, replication)
     assert key == one_key(seed, replication)
     drawn = draws.draw(draws.request_keys(key, np.array(requests, dtype=np.int64)), domain, 3)
@@ -140,7 +144,12 @@ def test_arrays_of_draws_are_the_scalar_ones(seed: int, replication: int, reques
     assert draws.unit(drawn).tolist() == [one_unit(u) for u in drawn.tolist()]
 
 
-LAWS = (dist.Deterministic(7), dist.Empirical([1.0, 5.0, 9.0]), dist.Pareto(alpha=1.5, low=3.0), dist.Uniform(0, 1))
+LAWS = (
+    dist.Deterministic(7),
+    dist.Empirical([1.0, 5.0, 9.0]),
+    dist.Pareto(alpha=1.5, low=3.0),
+    dist.Uniform(0, 1),
+)
 
 
 @given(st.lists(st.one_of(words, st.integers(2**63 - 2**33, 2**63 - 1)), min_size=1, max_size=20))
@@ -160,7 +169,9 @@ def naive_gaps(law: dist.Law, n: int) -> list[int]:
     return [sample(table, 0, one_draw(SEED, 0, r, 3, 0)) for r in range(n)]
 
 
-@pytest.mark.parametrize("load", [poisson(0.05), renewal(dist.Uniform(0.1, 0.7)), renewal(dist.Pareto(alpha=1.1, low=5.0))])
+@pytest.mark.parametrize(
+    "load", [poisson(0.05), renewal(dist.Uniform(0.1, 0.7)), renewal(dist.Pareto(alpha=1.1, low=5.0))]
+)
 def test_renewal_arrivals_are_rounded_sums_of_gaps(load: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lower_load, "BLOCK", 16)
     got, digest = lower_load.arrivals(load, 100, KEY)
@@ -177,15 +188,17 @@ def test_periodic_arrivals_begin_at_zero_and_do_not_drift() -> None:
 
 def test_prefix_of_arrivals_does_not_depend_on_their_number() -> None:
     for load in (poisson(0.1), mmpp([1.0, 0.0, 0.1], [50, 100, 200]), periodic(3.7), trace(np.arange(300))):
-        assert np.array_equal(lower_load.arrivals(load, 300, KEY)[0][:50], lower_load.arrivals(load, 50, KEY)[0])
+        assert np.array_equal(
+            lower_load.arrivals(load, 300, KEY)[0][:50], lower_load.arrivals(load, 50, KEY)[0]
+        )
 
 
 def test_modulated_arrivals_have_the_rates_of_their_states() -> None:
     load = mmpp([0.0, 0.5, 0.01], [1000.0, 2000.0, 5000.0])
-    got, _ = lower_load.arrivals(load, 200_000, KEY)
+    got, _ = lower_load.arrivals(load, 1_000_000, KEY)
     assert (np.diff(got) >= 0).all()
     mean = (0.5 * 2000 + 0.01 * 5000) / 8000
-    assert len(got) / got[-1] == pytest.approx(mean, rel=0.03)
+    assert len(got) / got[-1] == pytest.approx(mean, rel=0.1)  # about 1000 rounds through the states
     counts = np.bincount(got // 1000)
     assert counts.var() > 20 * counts.mean()  # far burstier than a Poisson process
     assert (counts == 0).mean() > 0.05
@@ -216,10 +229,13 @@ def test_arrivals_too_late_or_too_many_are_refused() -> None:
         (poisson(1e-12), 1000),
         (periodic(2.0**46), 5),
         (mmpp([1e-300, 0.0], [1e6, 1e6]), 3),
+        (mmpp([1e-8, 0.0], [1e9, 1e9]), 2**21),
         (trace([2**48]), 1),
     ):
         with pytest.raises(ModelError, match="arrivals before cycle 2\\^48"):
             lower_load.arrivals(load, n, KEY)
+    with pytest.raises(ModelError, match="at most 16777216 changes of state"):
+        lower_load.arrivals(mmpp([1e-6, 0.0], [1.0, 1.0]), 1000, KEY)
     with pytest.raises(ModelError, match="at most 2, the length"):
         lower_load.arrivals(trace([1, 2]), 3, KEY)
 
@@ -259,7 +275,14 @@ def test_phases_follow_number_or_arrival() -> None:
     got = lower_load.phases(plan, closed(), zeros)
     assert got.dtype == np.int16 and got.tolist() == [0, 0, 1, 0, 0, 0, 1, 0, 0]
     timed = phases_by_time([("calm", 10), ("busy", 5)])
-    assert lower_load.phases(timed, trace([1]), np.array([0, 9, 10, 14, 15, 29])).tolist() == [0, 0, 1, 1, 0, 1]
+    assert lower_load.phases(timed, trace([1]), np.array([0, 9, 10, 14, 15, 29])).tolist() == [
+        0,
+        0,
+        1,
+        1,
+        0,
+        1,
+    ]
     with pytest.raises(ModelError, match="phases by time under a closed load"):
         lower_load.phases(timed, closed(), zeros)
     single: list[PhasePlan | None] = [None, phases_by_request([("day", 1), ("day", 2)])]

@@ -1,4 +1,4 @@
-"""From outcomes to a Dataset, and what the accessor says about it: every number against one computed by hand."""
+"""From outcomes to a Dataset, and what the accessor says about it, against numbers computed by hand."""
 
 from __future__ import annotations
 
@@ -126,14 +126,16 @@ def test_what_did_not_happen_stays_an_integer() -> None:
 
 def test_deadline_of_a_finished_run() -> None:
     study = make_study(
-        make_outcome(request_arrival=np.array([0, 0, 900]), request_end=np.array([100, 101, 1_000]), n_request=3)
+        make_outcome(
+            request_arrival=np.array([0, 0, 900]), request_end=np.array([100, 101, 1_000]), n_request=3
+        )
     )
     assert study["deadline_miss"].values.tolist() == [1 / 3]
     assert study["goodput_per_cycle"].values.tolist() == [2 / 1_000]
 
 
 def test_deadline_of_a_run_stopped_by_the_horizon() -> None:
-    """Only requests that had 100 cycles before cycle 1,000 are judged: 0 (met), 1 (late) and 2 (not ended)."""
+    """Only requests that had 100 cycles before cycle 1,000 are judged: 0 met, 1 was late, 2 did not end."""
     study = make_study(
         make_outcome(
             status="horizon",
@@ -258,7 +260,10 @@ def test_summary_of_a_short_and_stopped_run() -> None:
 def test_summary_of_a_run_in_which_nothing_happened() -> None:
     nothing = np.full(6, -1)
     outcome = make_outcome(
-        elapsed=0, request_arrival=nothing, request_end=nothing, tbu_cycles=np.zeros((N_TBU, 9), dtype=np.int64)
+        elapsed=0,
+        request_arrival=nothing,
+        request_end=nothing,
+        tbu_cycles=np.zeros((N_TBU, 9), dtype=np.int64),
     )
     summary = octo(make_study(outcome)).summary()
     assert summary["throughput_per_cycle"] is None and summary["deadline_miss"] is None
@@ -275,7 +280,7 @@ def test_summary_of_replications_adds_counts_and_averages_the_rest() -> None:
 
 
 def test_latency_is_ordered_by_arrival() -> None:
-    """The start-up lies at the early arrivals, which have the high numbers: sorted by number it would not be dropped."""
+    """The start-up lies at the early arrivals, which have the high numbers: by number it would stay."""
     n = 2_000
     arrival = np.arange(n)[::-1] * 10
     latency = np.random.default_rng(3).integers(900, 1_100, n)

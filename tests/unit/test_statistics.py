@@ -38,7 +38,7 @@ def autoregression(rng: np.random.Generator, coefficient: float, n: int) -> NDAr
 def coverage(
     make: Callable[[], list[NDArray[np.int64]]], truth: list[float], shares: tuple[float, ...], n_trial: int
 ) -> tuple[list[float], float]:
-    """Share of intervals that hold the truth, of the mean and each quantile, and the share of statistics missing."""
+    """Share of intervals that hold the truth, for the mean and each quantile; the share that is missing."""
     hits = np.zeros(1 + len(shares))
     given = np.zeros(1 + len(shares))
     for _ in range(n_trial):
@@ -92,7 +92,9 @@ def test_a_short_run_gives_no_interval_but_a_reason(n_run: int, n: int) -> None:
     for _ in range(50):
         steady = steady_state(list(sojourn_times(rng, 0.8, n_run, n)), (0.95,))
         wrong += steady.mean is not None
-        assert steady.mean is not None or (steady.n_effective is None and "no intervals" in steady.warnings[0])
+        assert steady.mean is not None or (
+            steady.n_effective is None and "no intervals" in steady.warnings[0]
+        )
     assert wrong <= 2
 
 
@@ -146,7 +148,7 @@ def test_a_constant_series_has_intervals_of_no_width() -> None:
 
 
 def test_ties_leave_the_quantile_uncertain() -> None:
-    """When half of the values equal the median and it is as likely to be the next lower one, both are in the interval."""
+    """Half of the values lie at the median and half below: which of the two it is stays open."""
     rng = np.random.default_rng(20)
     seen = set()
     for _ in range(20):
@@ -171,12 +173,16 @@ def test_what_differs_between_runs_only_widens_the_interval_of_many_replications
     estimate = steady_state(runs).mean
     assert estimate is not None
     means = [run.mean() for run in runs]
-    assert estimate.hi - estimate.lo == pytest.approx(2 * 2.3646 * np.std(means, ddof=1) / math.sqrt(8), rel=0.02)
+    assert estimate.hi - estimate.lo == pytest.approx(
+        2 * 2.3646 * np.std(means, ddof=1) / math.sqrt(8), rel=0.02
+    )
 
 
 def test_no_values_at_all() -> None:
     empty = np.zeros(0, dtype=np.int64)
-    assert steady_state([empty], (0.5,)) == Steady(None, {0.5: None}, 0, None, ("run too short: no intervals",))
+    assert steady_state([empty], (0.5,)) == Steady(
+        None, {0.5: None}, 0, None, ("run too short: no intervals",)
+    )
     assert steady_state([np.arange(9), empty]).mean is None
 
 

@@ -235,6 +235,7 @@ def test_an_infinite_variance_leaves_the_mean() -> None:
         (dist.Pareto(1.0, 10), "a law with a finite mean"),
         (dist.Pareto(1.05, 1_000), "a law whose values stay below 2**46 cycles; this one reaches"),
         (dist.Deterministic(LIMIT_CYCLES * 1.01), "a law whose values stay below 2**46 cycles"),
+        (dist.Exponential(1e300), "this one reaches 1e+300"),
         (dist.Deterministic(1e-5), "here the mean would be off by 52.59%"),
         (dist.Gamma(1.0, 2e-5), "the CV by"),
         (dist.Mixture([0.99, 0.01], [dist.Gamma(10, 0.1), dist.Pareto(2.5, 1e4)]), "the CV by"),

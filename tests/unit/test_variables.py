@@ -20,7 +20,11 @@ COUNTERS = {
     "pipeline": outcome.PIPELINE_FIELDS,
     "bounds": ("work_bound", "path_bound", "fluid_bound"),
 }
-NOT_STORED = {"request_end", "wall_seconds", "compile_seconds"}  # arrival + latency; not the same in two equal runs
+NOT_STORED = {
+    "request_end",
+    "wall_seconds",
+    "compile_seconds",
+}  # arrival + latency; not the same in two equal runs
 
 
 def test_every_field_of_an_outcome_has_exactly_one_variable() -> None:

@@ -1,0 +1,188 @@
+"""What the words of a command line mean: descriptions by preset or file, changes by key, loads by text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from octomodel import presets, yaml_io, yaml_text
+from octomodel.errors import ModelError, unknown
+from octomodel.hardware import System
+from octomodel.load import Closed, Load
+from octomodel.workflow import Workflow
+from octomodel.yaml_io import Document
+
+REQUESTS = 1000
+_PARTS = ("workflow", "hardware", "load")
+
+
+@dataclass(frozen=True)
+class Changes:
+    """The values of ``--set``, by what they change."""
+
+    workflow: Mapping[str, Any]
+    hardware: Mapping[str, Any]
+    load: Mapping[str, Any]
+
+
+def changes(settings: Sequence[str]) -> Changes:
+    """Return the changes asked for by ``key=value`` texts.
+
+    A key is a value of the machine (``tbu.switch_cycles``, ``rows``), or begins with ``hardware.``,
+    ``workflow.`` or ``load.``. A value is written as in a file.
+
+    Raises
+    ------
+    ModelError
+        When a text has no ``=``, a key comes twice, or a value cannot be read.
+
+    Examples
+    --------
+    >>> found = changes(["tbu.switch_cycles=10", "load.in_flight=8"])
+    >>> found.hardware, found.load
+    ({'tbu.switch_cycles': 10}, {'in_flight': 8})
+    """
+    found: dict[str, dict[str, Any]] = {part: {} for part in _PARTS}
+    for text in settings:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise ModelError("--set", text, "key=value, such as tbu.switch_cycles=10")
+        part, dot, rest = key.partition(".")
+        if not dot or part not in _PARTS:
+            part, rest = "hardware", key
+        if rest in found[part]:
+            raise ModelError(f"--set {key}", text, "each key once")
+        found[part][rest] = yaml_text.parse(value, f"--set {key}")
+    return Changes(**found)
+
+
+def described(text: str) -> Document:
+    """Return what a preset of either kind, or a YAML file, describes.
+
+    Raises
+    ------
+    ModelError
+        When the text is neither, or the file is refused.
+    """
+    if _is_file(text):
+        return yaml_io.read_file(text)
+    for kind in presets.KINDS:
+        if text in presets.names(kind):
+            found = presets.document(kind, text)
+            if text == presets.TRACED:
+                return Document(presets.workflow(text), None, None, found.title, found.sources)
+            return found
+    raise _no_such("preset", text, [name for kind in presets.KINDS for name in presets.names(kind)])
+
+
+def workflow(text: str, changed: Changes) -> tuple[Workflow, Document]:
+    """Return the workflow of a preset or a YAML file with the changes to it, and the whole description.
+
+    Raises
+    ------
+    ModelError
+        When there is no such preset, the file is refused or holds no workflow, or a change is refused.
+    """
+    if not _is_file(text) and text not in presets.names("workflow"):
+        raise _no_such("workflow", text, presets.names("workflow"))
+    document = described(text)
+    if document.workflow is None:
+        raise ModelError(text, "no workflow", "a file with a workflow")
+    return document.workflow.with_(**changed.workflow), document
+
+
+def hardware(text: str | None, beside: Document, changed: Changes) -> System:
+    """Return the machine of a preset or file, else that of the workflow's file, with the changes to it.
+
+    Raises
+    ------
+    ModelError
+        When there is none, no such preset, the file is refused or holds no machine, or a change is refused.
+    """
+    system = beside.hardware
+    if text is not None:
+        if not _is_file(text) and text not in presets.names("hardware"):
+            raise _no_such("hardware", text, presets.names("hardware"))
+        system = described(text).hardware
+    if system is None:
+        allowed = f"a file with hardware, or one of {', '.join(presets.names('hardware'))}"
+        raise ModelError("--hardware", text, allowed)
+    return system.with_(**changed.hardware)
+
+
+def load(text: str | None, name: str, beside: Document, system: System, changed: Changes, requests: int | None) -> Load:
+    """Return the load of a command line.
+
+    Parameters
+    ----------
+    text : str or None
+        A YAML file with a load; a kind (``closed``); a load as in a file (``{kind: poisson, rate: 1e-6}``).
+        None: that of the workflow's preset or file, else a closed load.
+    name : str
+        Of the workflow, as on the command line.
+    beside : Document
+        Description that the workflow came with.
+    system : System
+        Machine that the load of a preset is scaled to.
+    changed : Changes
+        ``in_flight``, ``split`` ..., and ``utilization`` where the load follows a trace.
+    requests : int or None
+        Number of requests; None: that of the load, else 1000.
+
+    Raises
+    ------
+    ModelError
+        When the text is no load, or a change is refused.
+    """
+    settings = dict(changed.load)
+    if requests is not None:
+        if "requests" in settings:
+            raise ModelError("--set load.requests", settings["requests"], "either this or --requests")
+        settings["requests"] = requests
+    if text is None and name in presets.names("workflow"):
+        count = settings.pop("requests", REQUESTS)
+        found = presets.load(name, system, requests=count, utilization=settings.pop("utilization", None))
+    else:
+        found = beside.load or Closed() if text is None else _load(text)
+        if found.requests is None:
+            settings.setdefault("requests", REQUESTS)
+    return found.with_(**settings)
+
+
+def out(path: str | None) -> Path | None:
+    """Return where a result goes, refused before hours of simulation rather than after them.
+
+    Raises
+    ------
+    ModelError
+        When the name ends in neither ``.nc`` nor ``.zarr``, or there is no such folder.
+    """
+    if path is None:
+        return None
+    target = Path(path)
+    if target.suffix not in (".nc", ".zarr"):
+        raise ModelError("--out", path, "a name that ends in .nc (NetCDF) or .zarr (Zarr directory)")
+    if not target.parent.is_dir():
+        raise ModelError("--out", path, f"a file in a folder that exists; {target.parent} does not")
+    return target
+
+
+def _load(text: str) -> Load:
+    if _is_file(text):
+        found = yaml_io.read_file(text).load
+        if found is None:
+            raise ModelError(text, "no load", "a file with a load")
+        return found
+    data = yaml_text.parse(text, "--load")
+    return Load.from_dict({"kind": data} if isinstance(data, str) else data, "--load")
+
+
+def _is_file(text: str) -> bool:
+    return text.endswith((".yaml", ".yml"))
+
+
+def _no_such(path: str, text: str, known: Sequence[str]) -> ModelError:
+    error = unknown(path, text, known)
+    return ModelError(path, text, f"{error.allowed}, or a file that ends in .yaml")

@@ -1,0 +1,165 @@
+"""What ``octomodel presets`` and ``octomodel show`` print: descriptions as read, as tables or data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from octomodel import demand, mapping, presets
+from octomodel.elements import Series
+from octomodel.hardware import PATHS, System
+from octomodel.workflow import Workflow
+from octomodel.yaml_io import Document
+from octomodel.yaml_text import dump
+
+Row = tuple[str, ...]
+PLAIN_WIDTH = 120
+
+
+def print_table(title: str, head: Row, rows: Sequence[Row], *, left: int = 1) -> None:
+    """Print a table to standard output; numbers, the columns from ``left`` on, stand to the right."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=PLAIN_WIDTH)
+    table = Table()
+    for i, column in enumerate(head):
+        table.add_column(column, justify="left" if i < left else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    console.print(title, markup=False)
+    console.print(table)
+
+
+def listed() -> list[dict[str, str]]:
+    """Return kind, name and title of every preset."""
+    return [
+        {"kind": kind, "name": name, "title": presets.document(kind, name).title}
+        for kind in presets.KINDS
+        for name in presets.names(kind)
+    ]
+
+
+def print_listed() -> None:
+    """Print every preset."""
+    rows = [(each["name"], each["kind"], each["title"]) for each in listed()]
+    print_table("bundled workflows and machines", ("name", "kind", "title"), rows, left=3)
+
+
+def workflow_data(workflow: Workflow) -> dict[str, Any]:
+    """Return the description of a workflow with visits and demand of each task."""
+    visits, cycles = workflow.visits(), workflow.demand()
+    tasks = []
+    for task in workflow.tasks:
+        mean, cv = demand.moments(workflow, task.time)
+        row = {"task": task.name, "kind": task.kind, "mean_cycles": mean, "cv": cv}
+        tasks.append({**row, "visits": visits[task.name], "demand_cycles": cycles[task.name]})
+    return {"description": workflow.to_dict(), "tasks": tasks, "demand_cycles": sum(cycles.values())}
+
+
+def print_workflow(workflow: Workflow, document: Document, system: System | None) -> None:
+    """Print tasks, their owners on a machine, attributes, phases, and where the numbers come from."""
+    data = workflow_data(workflow)
+    made = mapping_data(workflow, system) if system is not None else None
+    rows = []
+    for row, task in zip(data["tasks"], workflow.tasks, strict=True):
+        cells = [
+            row["task"],
+            row["kind"],
+            _cycles(row["mean_cycles"]),
+            f"{row['cv']:.3g}",
+            f"{row['visits']:.4g}",
+        ]
+        cells += [_cycles(row["demand_cycles"]), f"{task.out_bytes:,}", f"{task.config_bytes:,}"]
+        rows.append((*cells, *([f"{made['owners'][task.name]:,}"] if made else [])))
+    head = ("task", "kind", "mean cycles", "CV", "visits", "demand", "output bytes", "config bytes")
+    print_table(
+        f"{workflow.name}: {document.title or workflow.description}".rstrip(": "),
+        (*head, *(["owners"] if made else [])),
+        rows,
+        left=2,
+    )
+    print(f"demand: {_cycles(data['demand_cycles'])} cycles per request")
+    if made:
+        share = made["throughput_per_cycle"] / made["fluid_throughput_per_cycle"]
+        print(
+            f"owners, over {made['pipelines']:,} pipelines, allow {made['throughput_per_cycle']:.4g} requests per"
+            f" cycle, limited by {made['limited_by']}: {share:.1%} of what TBUs that run every task would do"
+        )
+    for name, law in workflow.attributes.items():
+        shown = f"{len(law.values):,} values, mean {law.values.mean():,.6g}" if isinstance(law, Series) else law
+        print(f"attribute {name}: {shown}")
+    if workflow.phases is not None:
+        unit = "requests" if workflow.phases.by == "request" else "cycles"
+        stretches = ", ".join(f"{name} {length:,}" for name, length in workflow.phases.cycle)
+        print(f"phases, in {unit}: {stretches}")
+    for source in document.sources:
+        print(f"source: {source}")
+
+
+def data(workflow: Workflow | None, system: System | None) -> dict[str, Any]:
+    """Return a description as plain data: workflow, hardware, and with both the mapping."""
+    found: dict[str, Any] = {}
+    if workflow is not None:
+        found["workflow"] = workflow_data(workflow)
+    if system is not None:
+        found["hardware"] = hardware_data(system)
+    if workflow is not None and system is not None:
+        found["mapping"] = mapping_data(workflow, system)
+    return found
+
+
+def hardware_data(system: System) -> dict[str, Any]:
+    """Return the description of a machine with its size."""
+    return {"description": system.to_dict(), "clusters": system.n_cluster, "tbus": system.n_tbu}
+
+
+def print_hardware(system: System, document: Document) -> None:
+    """Print the values of a machine, as they stand in files and ``--set``, and where they come from."""
+    rows = [(path, _as_in_file(getattr(system, name))) for path, name in PATHS.items()]
+    print_table(document.title or system.description or "machine", ("key", "value"), rows)
+    print(f"{system.n_cluster:,} clusters, {system.n_tbu:,} TBUs")
+    for source in document.sources:
+        print(f"source: {source}")
+
+
+def mapping_data(workflow: Workflow, system: System) -> dict[str, Any]:
+    """Return who owns what when a workflow is mapped on a machine, and the throughput that this allows.
+
+    Returns
+    -------
+    dict
+        ``pipelines``; ``owners`` of each task, all pipelines together; ``throughput_per_cycle``: of all owners
+        at the task that limits it, work shared evenly and nothing else in the way; ``limited_by``: that task;
+        ``fluid_throughput_per_cycle``: if every TBU could run every task.
+    """
+    made = mapping.make(workflow, system)
+    speed = np.resize(system.tbu_speed, system.n_tbu)
+    owner = made.home >= 0
+    capacity = np.bincount(made.home[owner], weights=speed[owner], minlength=len(workflow.tasks))
+    with np.errstate(divide="ignore"):
+        rates = capacity / made.demand
+    slowest = int(np.argmin(rates))
+    return {
+        "pipelines": made.n_pipeline,
+        "owners": {task.name: int(made.alloc[:, i].sum()) for i, task in enumerate(workflow.tasks)},
+        "throughput_per_cycle": float(rates[slowest]),
+        "limited_by": workflow.tasks[slowest].name,
+        "fluid_throughput_per_cycle": float(speed[owner].sum() / made.demand.sum()),
+    }
+
+
+def _cycles(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.4g}"
+
+
+def _as_in_file(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"{len(value)} values" if len(value) > 16 else f"[{', '.join(map(_as_in_file, value))}]"
+    return dump(str(value) if isinstance(value, Fraction) else value).strip()

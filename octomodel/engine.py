@@ -1,0 +1,167 @@
+"""simulate(): from a workflow and a machine to a labelled result. The file to open first."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from octomodel import bounds as bound_of
+from octomodel import checks, ideal, lower, mapping, yaml_io, yaml_text
+from octomodel._version import __version__
+from octomodel.hardware import System
+from octomodel.kernels.model import Model
+from octomodel.load import Load, closed
+from octomodel.mapping import Mapping
+from octomodel.outcome import Outcome
+from octomodel.policies import IDEAL, POLICIES, Policy, named
+from octomodel.run import run
+from octomodel.workflow import Workflow
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def simulate(
+    workflow: Workflow,
+    hardware: System,
+    policy: str | Policy = "static",
+    load: Load | None = None,
+    *,
+    requests: int | None = None,
+    seed: int = 0,
+    replications: int = 1,
+    horizon: int | None = None,
+    step: int | None = None,
+    placement: Mapping | None = None,
+    bounds: bool = True,
+    threads: int | None = None,
+    progress: bool = False,
+) -> xr.Dataset:
+    """Simulate a workflow on a machine under one policy.
+
+    Parameters
+    ----------
+    workflow : Workflow
+    hardware : System
+    policy : str or Policy
+        ``"static"``, ``"stealing"``, ``"jsq"``, or ``"ideal"`` for the engine's comparison mode.
+    load : Load, optional
+        Default: ``closed``, with the default window.
+    requests : int, optional
+        Number of requests; default: that of the load.
+    seed : int
+        Of all draws; two runs with one seed face the same work, whatever the policy.
+    replications : int
+        Independent runs; replication r does not depend on how many there are.
+    horizon : int, optional
+        Cycle at which to stop; default: when the last request has ended.
+    step : int, optional
+        Step in cycles; exact up to the smallest latency of a link, which is the default.
+    placement : Mapping, optional
+        From ``octomodel.mapping``; default: owners in proportion to demand.
+    bounds : bool
+        Whether to compute the work, path and fluid bounds of each replication.
+    threads : int, optional
+        Worker threads; no result depends on them.
+    progress : bool
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    xarray.Dataset
+        The variables of ``octomodel.variables``, with dims replication, request, tbu, cluster, tb, link ...;
+        times in cycles, sizes in bytes. ``.octo`` summarises and saves it.
+
+    Raises
+    ------
+    ModelError
+        If something in the description cannot be simulated; nothing has been allocated then.
+    RunError
+        If the run had to stop.
+
+    Examples
+    --------
+    >>> import octomodel as om
+    >>> one = om.Workflow("one", om.task("only", 100))
+    >>> chip = om.System(rows=1, cols=1, tbus=1)
+    >>> ds = om.simulate(one, chip, load=om.closed(requests=10, in_flight=1), threads=1)
+    >>> int(ds.makespan_cycles[0])
+    1000
+    """
+    from octomodel import accessor, results  # noqa: F401  (the accessor registers itself)
+
+    checks.integer("replications", replications, 1, 2**20)
+    chosen = POLICIES["static"] if policy == IDEAL else named(policy)
+    source = closed(requests or 1000) if load is None else load
+    owners = mapping.make(workflow, hardware) if placement is None else placement
+    outcomes: list[Outcome] = []
+    with _bar(progress) as show:
+        for replication in range(replications):
+            lowered = lower.lower(
+                workflow,
+                hardware,
+                source,
+                owners,
+                requests=requests,
+                seed=seed,
+                replication=replication,
+                horizon=horizon,
+                step=step,
+                dispatch=chosen.dispatch,
+                route=chosen.route,
+            )
+            if policy == IDEAL:
+                outcome = ideal.run(lowered.model, progress=show)
+            else:
+                outcome = run(lowered.model, threads=threads, progress=show)
+            if bounds:
+                outcome.bounds = bound_of.bounds(lowered.model)
+            outcomes.append(outcome)
+    names = results.Names(
+        policy=policy if isinstance(policy, str) else policy.name,
+        tbs=lowered.tasks,
+        rows=hardware.rows,
+        cols=hardware.cols,
+        tbu_cluster=lowered.model.machine.tbu_cluster,
+        clock_hz=hardware.clock_hz,
+        milestones=lowered.milestones,
+        deadline_cycles=lowered.deadline_cycles,
+    )
+    document = yaml_io.Document(workflow=workflow, hardware=hardware, load=source)
+    return results.dataset(
+        outcomes,
+        names=names,
+        attrs={
+            "version": __version__,
+            "seed": seed,
+            "configuration": yaml_text.dump(yaml_io.to_dict(document)),
+            "step": step or 0,
+            "exact": int(exact(lowered.model)),
+            "tables_digest": lowered.tables_digest,
+        },
+    )
+
+
+def exact(model: Model) -> bool:
+    """Return whether the step changes nothing: there is none, or it is at most the smallest latency of a link."""
+    latency = model.machine.link_latency[model.machine.link_cluster >= 0]
+    return model.load.step == 0 or len(latency) == 0 or model.load.step <= int(latency.min())
+
+
+@contextmanager
+def _bar(wanted: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """Show the requests ended so far on standard error, when it is wanted and somebody can see it."""
+    if not wanted or not sys.stderr.isatty():
+        yield None
+        return
+    from tqdm.auto import tqdm
+
+    with tqdm(unit=" requests", leave=False, mininterval=0.2) as bar:
+
+        def show(ended: int, total: int) -> None:
+            bar.total = total
+            bar.update(ended - bar.n)
+
+        yield show

@@ -1,0 +1,100 @@
+"""What happened in a run of a generated scenario, so that no kind of trouble is lost from them unnoticed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from octomodel import faults
+from octomodel.kernels.model import FORK, SELECT, TASK, Model
+from octomodel.outcome import CAUSES, Outcome
+from octomodel.testing.scenarios import Scenario
+
+
+def features(made: Scenario, model: Model, outcome: Outcome) -> frozenset[str]:
+    """Return the names of what happened.
+
+    Parameters
+    ----------
+    made : Scenario
+        What ran.
+    model : Model
+        As arrays.
+    outcome : Outcome
+        What came of it.
+
+    Returns
+    -------
+    frozenset of str
+        Measured on the outcome: a loop counts when tokens went round it, a fault when something was dead.
+    """
+    station, cluster, link = outcome.station, outcome.cluster, outcome.link
+    cycles = dict(zip(CAUSES, outcome.tbu_cycles.sum(axis=0).tolist(), strict=True))
+    slots = np.broadcast_to(model.program.task_slots, station["executions"].shape)
+    phase = model.load.request_phase[outcome.request_arrival >= 0] if len(model.load.request_phase) else ()
+    measured = {
+        "loop, full queue": ((station["recirculation_taken"] > 0) & (station["line_wait"] > 0)).any(),
+        "fork, full queue": _waited_after_fork(model, outcome),
+        "select": _executed_in_select(model, outcome),
+        "several clusters": _most_clusters(model, outcome) > 1,
+        "faults": faults.dead_tbus(made.system).any() or _dead_links(made),
+        "horizon": outcome.status == "horizon",
+        "no slots": ((slots == 0) & (station["executions"] > 0)).any(),
+        "several phases": len(np.unique(phase)) > 1,
+        "blocked": cycles["blocked"] > 0,
+        "waiting for control": cycles["control"] > 0,
+        "waiting for a CBU": cluster["cbu_wait"].any(),
+        "waiting for a link": link["wait"].any(),
+        "waiting in ingress": (cluster["ingress_max"] > 1).any(),
+        "waiting at the source": outcome.pipeline["source_wait"].any(),
+        "lent": cycles["lent"] > 0,
+        "refused": cluster["refusals"].any(),
+        "spilled": (cluster["spill_max"] > 0).any(),
+        "stolen": cluster["steals"].any(),
+        "reloaded": cluster["reloads"].any(),
+        "switched": cluster["switches"].any(),
+        "surplus": cycles["surplus"] > 0,
+        "several pipelines": len(model.machine.pipeline_home) > 1,
+        "several groups": len(np.unique(model.machine.cluster_group)) > 1,
+        "unlimited window": (model.machine.pipeline_window < 0).any(),
+        "torus": made.system.torus,
+        "dies": made.system.die is not None,
+        "exact step": made.step is not None and _exact(model),
+        "coarse step": not _exact(model),
+    }
+    return frozenset(name for name, seen in measured.items() if seen)
+
+
+def _waited_after_fork(model: Model, outcome: Outcome) -> bool:
+    """Tell whether a child waited for a slot: only forks lead to a first task of a branch unmarked."""
+    program = model.program
+    waited = outcome.station["line_wait"].any(axis=0)
+    for fork in np.flatnonzero(program.node_kind == FORK):
+        first = program.edge_node[program.edge_indptr[fork] : program.edge_indptr[fork + 1]]
+        if waited[program.node_task[first[program.node_kind[first] == TASK]]].any():
+            return True
+    return False
+
+
+def _executed_in_select(model: Model, outcome: Outcome) -> bool:
+    program = model.program
+    executed = outcome.station["executions"].any(axis=0)
+    for select in np.flatnonzero(program.node_kind == SELECT):
+        inside = program.node_task[select : program.node_join[select]]
+        if executed[inside[inside >= 0]].any():
+            return True
+    return False
+
+
+def _most_clusters(model: Model, outcome: Outcome) -> int:
+    """Return in how many clusters the widest pipeline executed something."""
+    active = outcome.station["executions"].any(axis=1)
+    return int(np.bincount(model.machine.cluster_pipeline, active).max())
+
+
+def _dead_links(made: Scenario) -> bool:
+    return bool((faults.links(made.system) != faults.neighbours(made.system).reshape(-1)).any())
+
+
+def _exact(model: Model) -> bool:
+    latency = model.machine.link_latency[model.machine.link_cluster >= 0]
+    return len(latency) == 0 or model.load.step <= int(latency.min())

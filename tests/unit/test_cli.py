@@ -1,0 +1,424 @@
+"""The command line: what it prints, what it writes, what it refuses, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import octomodel as om
+from octomodel import cli, cli_input, cli_show, presets
+from octomodel.errors import ModelError, RunError
+from octomodel.load import Closed, Poisson, Trace
+from octomodel.outcome import CAUSES
+
+SMALL = """
+octomodel: 1
+title: "a pair"
+sources: ["nowhere"]
+workflow:
+  name: pair
+  deadline_cycles: 2000
+  program:
+    - {task: first, time: {law: exponential, mean: 100}}
+    - {task: second, time: 300, kind: general}
+hardware: {rows: 1, cols: 2, cluster: {tbus: 4}}
+load: {kind: poisson, rate: 0.01, requests: 300}
+"""
+KEYS = [
+    *("requests", "executions", "makespan_cycles", "throughput_per_cycle", "latency", "deadline_miss", "time_split"),
+    *("fingerprint", "exact", "work_bound_cycles", "path_bound_cycles", "fluid_bound_cycles", "warnings"),
+    *("wall_s", "compile_s", "executions_per_s"),
+]
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> str:
+    path = tmp_path / "pair.yaml"
+    path.write_text(SMALL)
+    return str(path)
+
+
+def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "octomodel", *words],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def plain(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> str:
+    """Run one command here and return what it printed; on success there is nothing on standard error."""
+    assert cli.main(words) == code
+    out, err = capsys.readouterr()
+    assert err == ""
+    return out
+
+
+def data(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> Any:
+    assert cli.main([*words, "--json"]) == code
+    return json.loads(capsys.readouterr().out)
+
+
+def test_presets(capsys: pytest.CaptureFixture[str]) -> None:
+    listed = data(capsys, "presets")
+    names = [(each["kind"], each["name"]) for each in listed]
+    assert names == [(kind, name) for kind in presets.KINDS for name in presets.names(kind)]
+    shown = plain(capsys, "presets")
+    for each in listed:
+        assert each["title"]
+        assert re.search(rf"{each['name']} .*{each['kind']} .*{re.escape(each['title'])}", shown)
+
+
+def test_show_a_workflow(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = plain(capsys, "show", "early_exit")
+    assert re.search(r"s1 +│ ai +│ +4,050,000 │ 0\.02 │ +0\.7 │ 2,835,000 │ +32,768 │ +131,072", shown)
+    assert "demand: 15,883,586 cycles per request" in shown
+    assert "phases, in requests: nominal 500, easy 500, hard 500" in shown
+    assert "source: Teerapittayanon" in shown
+    assert "owners" not in shown
+    found = data(capsys, "show", "early_exit", "--set", "workflow.deadline_cycles=5")
+    assert om.Workflow.from_dict(found["workflow"]["description"]) == om.workflow("early_exit", deadline_cycles=5)
+    assert found["workflow"]["demand_cycles"] == pytest.approx(sum(om.workflow("early_exit").demand().values()))
+    assert list(found) == ["workflow"]
+
+
+def test_show_series_and_laws(capsys: pytest.CaptureFixture[str], tmp_path: Path, repository: Path) -> None:
+    assert "attribute context: 500 values, mean 1,351.53" in plain(capsys, "show", "llm_chat_code")
+    path = repository / "octomodel/presets/workflows/llm_chat_code.yaml"
+    assert re.search(r"attribute context: Mixture\(.*mean=14", plain(capsys, "show", str(path)))
+
+
+def test_show_a_workflow_on_a_machine(capsys: pytest.CaptureFixture[str]) -> None:
+    found = data(capsys, "show", "llm_chat_code", "--hardware", "edge_cluster", "--set", "cluster.tbus=8")
+    assert list(found) == ["workflow", "hardware", "mapping"]
+    assert (found["hardware"]["clusters"], found["hardware"]["tbus"]) == (1, 8)
+    made = found["mapping"]
+    assert made["pipelines"] == 1
+    assert made["owners"] == {"tokenize": 1, "prefill512": 5, "decode16": 1, "detok": 1}
+    demand = om.workflow("llm_chat_code").demand()
+    assert made["limited_by"] == "prefill512"
+    assert made["throughput_per_cycle"] == pytest.approx(5 / demand["prefill512"])
+    assert made["fluid_throughput_per_cycle"] == pytest.approx(8 / sum(demand.values()))
+    shown = plain(capsys, "show", "llm_chat_code", "--hardware", "edge_cluster", "--set", "cluster.tbus=8")
+    share = made["throughput_per_cycle"] / made["fluid_throughput_per_cycle"]
+    assert f"limited by prefill512: {share:.1%}" in shown
+    assert re.search(r"prefill512 .*│ +5 │", shown)
+
+
+def test_a_task_that_takes_no_time_limits_nothing() -> None:
+    workflow = om.Workflow("free", om.task("nothing", 0), om.task("all", 10))
+    made = cli_show.mapping_data(workflow, om.System(1, 1, tbus=4))
+    assert (made["limited_by"], made["throughput_per_cycle"]) == ("all", pytest.approx(0.3))
+
+
+def test_show_a_machine(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = plain(capsys, "show", "wafer_56k", "--set", "tbu.switch_cycles=99", "--set", "link.bytes_per_cycle=1/3")
+    assert re.search(r"tbu\.switch_cycles +│ +99 │", shown)
+    assert re.search(r"die\.size +│ +\[5, 9\] │", shown)
+    assert re.search(r'link\.bytes_per_cycle +│ +"1/3" │', shown)
+    assert "3,481 clusters, 41,772 TBUs" in shown
+    many = [f"faults.dead_tbus=[{', '.join(map(str, range(20)))}]", "torus=true"]
+    shown = plain(capsys, "show", "chip_64c", "--set", many[0], "--set", many[1])
+    assert re.search(r"dead_tbus +│ +20 values │", shown)
+    assert re.search(r"torus +│ +true │", shown)
+    found = data(capsys, "show", "wafer_56k")
+    assert om.System.from_dict(found["hardware"]["description"]) == om.hardware("wafer_56k")
+
+
+def test_show_a_file(capsys: pytest.CaptureFixture[str], small: str) -> None:
+    assert list(data(capsys, "show", small)) == ["workflow", "hardware", "mapping"]
+    assert plain(capsys, "show", small).startswith("pair: a pair\n")
+
+
+@pytest.mark.parametrize(("form", "start"), [("--dot", 'digraph "early_exit" {'), ("--mermaid", "flowchart LR")])
+def test_show_a_graph(capsys: pytest.CaptureFixture[str], form: str, start: str) -> None:
+    shown = plain(capsys, "show", "early_exit", form)
+    assert shown.startswith(start)
+    graph = om.workflow("early_exit").graph()
+    assert shown == (graph.to_dot() if form == "--dot" else graph.to_mermaid())
+
+
+def test_run_prints_the_figures(capsys: pytest.CaptureFixture[str], small: str) -> None:
+    found = data(capsys, "run", small, "--seed", "3")
+    assert list(found) == KEYS
+    assert list(found["latency"]) == ["mean", "p50", "p95", "p99", "warmup_requests", "n_effective"]
+    assert tuple(found["time_split"]) == CAUSES
+    assert sum(found["time_split"].values()) == pytest.approx(1.0)
+    assert (found["requests"], found["executions"], found["exact"]) == (300, 600, True)
+    assert 0 <= found["deadline_miss"] < 1
+    assert found["wall_s"] > 0
+    assert found["executions_per_s"] >= 600 / found["wall_s"]
+    described = cli_input.described(small)
+    assert described.workflow is not None and described.hardware is not None
+    same = om.simulate(described.workflow, described.hardware, load=described.load, seed=3).octo.summary()
+    assert {key: found[key] for key in same} == json.loads(json.dumps(same))
+    assert re.fullmatch(r"[0-9a-f]{32}", found["fingerprint"])
+
+
+def test_run_says_what_it_did(capsys: pytest.CaptureFixture[str], small: str) -> None:
+    assert cli.main(["run", small, "--requests", "40"]) == 0
+    out, err = capsys.readouterr()
+    found = data(capsys, "run", small, "--requests", "40")
+    assert out.startswith("pair under static: 40 requests, 80 executions\n")
+    assert f"makespan      {found['makespan_cycles']:,} cycles ({found['makespan_cycles'] / 1e9:.4g} s at 1 GHz)\n" in out
+    assert f"fingerprint   {found['fingerprint']}\n" in out
+    assert f"missed        {found['deadline_miss']:.3%} of deadlines\n" in out
+    assert f"bound         {found['fluid_bound_cycles']:,.0f} cycles" in out
+    assert f"own {found['time_split']['own']:.1%}" in out
+    assert "latency" not in out
+    assert err == "octomodel: warning: run too short: no intervals\n"
+
+
+def test_a_long_run_has_intervals(capsys: pytest.CaptureFixture[str], small: str) -> None:
+    shown = plain(capsys, "run", small, "--requests", "20000")
+    found = data(capsys, "run", small, "--requests", "20000")["latency"]
+    for name in ("mean", "p50", "p95", "p99"):
+        each = found[name]
+        text = f"latency {name:<5} {each['value']:,.0f} cycles [{each['lo']:,.0f}, {each['hi']:,.0f}]\n"
+        assert text in shown
+
+
+def test_options_reach_the_simulation(capsys: pytest.CaptureFixture[str], small: str) -> None:
+    words = ["run", small, "--requests", "50"]
+    base = data(capsys, *words)
+    assert data(capsys, *words, "--threads", "1")["fingerprint"] == base["fingerprint"]
+    assert data(capsys, *words, "--seed", "1")["fingerprint"] != base["fingerprint"]
+    twice = data(capsys, *words, "--replications", "2")
+    assert twice["requests"] == 100
+    assert twice["fingerprint"][0] == base["fingerprint"] != twice["fingerprint"][1]
+    assert data(capsys, *words, "--policy", "ideal")["makespan_cycles"] <= base["makespan_cycles"]
+    assert data(capsys, *words, "--set", "tbu.speed=2")["makespan_cycles"] < base["makespan_cycles"]
+    assert data(capsys, *words, "--set", "workflow.deadline_cycles=null")["deadline_miss"] is None
+    one = data(capsys, *words, "--hardware", "edge_cluster")
+    assert one["work_bound_cycles"] == pytest.approx(base["work_bound_cycles"] * 8 / 12)
+    assert data(capsys, *words, "--load", "{kind: poisson, rate: 1e-5}")["makespan_cycles"] > 1e6
+
+
+@pytest.mark.parametrize("suffix", ["nc", "zarr"])
+def test_run_saves_the_result(
+    capsys: pytest.CaptureFixture[str], small: str, tmp_path: Path, suffix: str
+) -> None:
+    target = tmp_path / f"result.{suffix}"
+    shown = plain(capsys, "run", small, "--requests", "400", "--out", str(target), "--policy", "ideal")
+    assert shown.endswith(f"written to {target}\n")
+    saved = om.load(target)
+    found = data(capsys, "run", small, "--requests", "400", "--policy", "ideal")
+    assert saved.octo.summary()["fingerprint"] == found["fingerprint"]
+    assert "wall_seconds" not in saved and "wall_seconds" not in saved.attrs
+
+
+def load_of(*settings: str, text: str | None = None, name: str = "pair.yaml", requests: int | None = None) -> Any:
+    document = cli_input.Document(om.Workflow("one", om.task("only", 100)))
+    changed = cli_input.changes(settings)
+    return cli_input.load(text, name, document, om.System(1, 1), changed, requests)
+
+
+def test_loads() -> None:
+    assert load_of() == Closed(requests=1000)
+    assert load_of(requests=7) == load_of("load.requests=7") == Closed(requests=7)
+    assert load_of("load.in_flight=3", text="closed") == Closed(requests=1000, in_flight=3)
+    assert load_of(text="{kind: poisson, rate: 1e-6, requests: 9}") == Poisson(rate=1e-6, requests=9)
+    assert load_of("load.rate=2e-6", text="{kind: poisson, rate: 1e-6}", requests=5) == Poisson(rate=2e-6, requests=5)
+    assert load_of(name="early_exit") == Closed(requests=1000)
+    assert load_of(name="early_exit", text="{kind: poisson, rate: 1}", requests=2) == Poisson(rate=1, requests=2)
+
+
+def test_the_load_of_a_trace_follows_utilization() -> None:
+    slow = load_of("load.utilization=0.1", name="llm_chat_code", requests=50)
+    fast = load_of("load.utilization=0.2", "load.in_flight=null", name="llm_chat_code", requests=50)
+    assert isinstance(slow, Trace) and isinstance(fast, Trace)
+    assert slow.arrival_cycles == pytest.approx(2 * fast.arrival_cycles, abs=2)
+    assert fast.in_flight is None
+
+
+def test_a_load_from_a_file(small: str, tmp_path: Path) -> None:
+    assert load_of(text=small) == Poisson(rate=0.01, requests=300)
+    bare = tmp_path / "bare.yml"
+    bare.write_text("octomodel: 1\n")
+    with pytest.raises(ModelError, match="bare.yml: got 'no load'; allowed: a file with a load"):
+        load_of(text=str(bare))
+
+
+NAMES = "early_exit, llm_chat_code, video_recognition"
+RUN = ("run", "early_exit", "--hardware", "chip_64c")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("rnu",), 'Unknown command "rnu". Did you mean "run"?'),
+        (("run",), 'Command "run" parameter WORKFLOW requires an argument.'),
+        ((*RUN, "--polcy", "static"), "Unknown option: --polcy. Did you mean --policy?"),
+        ((*RUN, "--requests", "many"), 'Invalid value for --requests: unable to convert "many" into int.'),
+        ((*RUN, "again"), "Unused Tokens: ['again']."),
+        (("run", "early_exits"), "workflow: got 'early_exits'; allowed: did you mean 'early_exit'? one of " + NAMES),
+        (("run", "chip_64c"), f"workflow: got 'chip_64c'; allowed: one of {NAMES}, or a file that ends in .yaml"),
+        (("run", "early_exit"), "--hardware: got None; allowed: a file with hardware, or one of chip_64c, edge"),
+        (("run", "early_exit", "--hardware", "chip64c"), "hardware: got 'chip64c'; allowed: did you mean 'chip_64c'?"),
+        (("run", "no.yaml"), "no.yaml: got 'no regular file'; allowed: the path of an existing file"),
+        ((*RUN, "--policy", "statik"), "policy: got 'statik'; allowed: did you mean 'static'?"),
+        ((*RUN, "--requests", "0"), "load.requests: got 0; allowed: an integer from 1"),
+        ((*RUN, "--seed", "-1"), "seed: got -1; allowed: an integer from 0"),
+        ((*RUN, "--replications", "0"), "replications: got 0; allowed: an integer from 1"),
+        ((*RUN, "--threads", "0"), "--threads: got 0; allowed: an integer from 1 to 4096"),
+        ((*RUN, "--out", "run.txt"), "--out: got 'run.txt'; allowed: a name that ends in .nc (NetCDF) or .zarr"),
+        ((*RUN, "--out", "no/run.nc"), "--out: got 'no/run.nc'; allowed: a file in a folder that exists; no does not"),
+        ((*RUN, "--set", "rows"), "--set: got 'rows'; allowed: key=value, such as tbu.switch_cycles=10"),
+        ((*RUN, "--set", "=3"), "--set: got '=3'; allowed: key=value"),
+        ((*RUN, "--set", "rowz=3"), "system: got 'rowz'; allowed: did you mean 'rows'?"),
+        ((*RUN, "--set", "rows=x"), "system.rows: got 'x'; allowed: an integer from 1"),
+        ((*RUN, "--set", "rows=010"), "--set rows, line 1: got '010'; allowed: a plain decimal number"),
+        ((*RUN, "--set", "rows=2", "--set", "rows=3"), "--set rows: got 'rows=3'; allowed: each key once"),
+        ((*RUN, "--set", "rows=2", "--set", "hardware.rows=3"), "--set hardware.rows: got 'hardware.rows=3'; allowed: e"),
+        ((*RUN, "--set", "workflow.dead=2"), "workflow.early_exit: got 'dead'; allowed: did you mean 'deadline_"),
+        ((*RUN, "--set", "load.rate=2"), "load: got 'rate'; allowed: one of in_flight, requests, split"),
+        ((*RUN, "--set", "load.utilization=2"), "load.utilization: got '2'; allowed: no utilization: only llm_chat_code"),
+        ((*RUN, "--load", "clozed"), "--load.kind: got 'clozed'; allowed: did you mean 'closed'?"),
+        ((*RUN, "--load", "{kind: poisson}"), "--load.rate: got None; allowed: a value: rate is required"),
+        ((*RUN, "--load", "{kind: ["), "--load, line 1: got"),
+        ((*RUN, "--load", "[1]"), "--load: got [1]; allowed: a mapping"),
+        (
+            (*RUN, "--requests", "5", "--set", "load.requests=6"),
+            "--set load.requests: got 6; allowed: either this or --requests",
+        ),
+        (("show", "wafer"), "preset: got 'wafer'; allowed: did you mean 'wafer_56k'?"),
+        (("show", "chip_64c", "--dot"), "chip_64c: got 'no workflow'; allowed: a workflow: a machine has no graph"),
+        (("show", "early_exit", "--dot", "--mermaid"), "show: got 'several forms'; allowed: one of --dot, --mermaid"),
+        (("show", "early_exit", "--dot", "--json"), "show: got 'several forms'; allowed: one of --dot, --mermaid"),
+        (("show", "early_exit", "--hardware", "early_exit"), "hardware: got 'early_exit'; allowed: one of chip_64c"),
+    ],
+)
+def test_bad_input_is_one_line(capsys: pytest.CaptureFixture[str], words: tuple[str, ...], message: str) -> None:
+    assert cli.main(words) == cli.BAD_INPUT
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"octomodel: {message}")
+    assert err.count("\n") == 1 and err.endswith("\n")
+
+
+def test_bad_input_needs_no_simulation(monkeypatch: pytest.MonkeyPatch, small: str) -> None:
+    monkeypatch.setattr("octomodel.cli_run.simulate", lambda *_, **__: pytest.fail("simulated"))
+    assert cli.main(["run", small, "--out", "no/run.nc"]) == cli.BAD_INPUT
+    assert cli.main(["run", small, "--threads", "0"]) == cli.BAD_INPUT
+
+
+def test_files_without_the_part_that_is_needed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "bare.yaml"
+    path.write_text("octomodel: 1\n")
+    for words, message in (
+        (("run", str(path)), f"{path}: got 'no workflow'; allowed: a file with a workflow"),
+        (("show", str(path)), f"{path}: got 'neither workflow nor hardware'; allowed: a file with one of them"),
+        (("run", "early_exit", "--hardware", str(path)), f"--hardware: got '{path}'; allowed: a file with hardware, or"),
+    ):
+        assert cli.main(words) == cli.BAD_INPUT
+        assert capsys.readouterr().err.startswith(f"octomodel: {message}")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (RunError("nothing can move\nstate"), 3, "octomodel: nothing can move state\n"),
+        (MemoryError(), 3, "octomodel: out of memory\n"),
+        (OSError(28, "No space left on device", "run.nc"), 3, "octomodel: [Errno 28] No space left on device: 'run.nc'\n"),
+        (KeyboardInterrupt(), 130, "octomodel: interrupted\n"),
+        (ModelError("load", 1, "something else"), 2, "octomodel: load: got 1; allowed: something else\n"),
+    ],
+)
+def test_errors_become_exit_codes(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    small: str,
+    error: BaseException,
+    code: int,
+    message: str,
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("octomodel.cli_run.simulate", fail)
+    assert cli.main(["run", small]) == code
+    assert capsys.readouterr() == ("", message)
+
+
+def test_a_bug_shows_where(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, small: str) -> None:
+    monkeypatch.setattr("octomodel.cli_run.simulate", lambda *_, **__: 1 // 0)
+    assert cli.main(["run", small]) == cli.STOPPED
+    err = capsys.readouterr().err
+    assert "ZeroDivisionError" in err
+    assert err.endswith("octomodel: internal error; please report it with the lines above\n")
+
+
+@pytest.mark.parametrize("passed", [True, False])
+def test_verify_passes_on_the_verdict(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, passed: bool
+) -> None:
+    asked = []
+
+    def check(quick: bool = False) -> SimpleNamespace:
+        asked.append(quick)
+        return SimpleNamespace(passed=passed, to_dict=lambda: {"passed": passed}, table=lambda: "the table")
+
+    monkeypatch.setattr(om, "verify", check)
+    code = cli.DONE if passed else cli.FAILED
+    assert plain(capsys, "verify", code=code) == "the table\n"
+    assert data(capsys, "verify", "--quick", code=code) == {"passed": passed}
+    assert asked == [False, True]
+
+
+def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert om.__version__ in plain(capsys, "--version")
+    shown = plain(capsys, "--help")
+    for command in ("presets", "show", "run", "verify"):
+        assert command in shown
+    for option in ("--hardware", "--policy", "--requests", "--seed", "--out", "--load", "--set", "--json"):
+        assert option in plain(capsys, "run", "--help")
+
+
+def test_end_to_end(tmp_path: Path, small: str) -> None:
+    target = tmp_path / "run.nc"
+    done = run("run", small, "--requests", "30", "--seed", "5", "--out", str(target), "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert om.load(target).octo.summary()["fingerprint"] == json.loads(done.stdout)["fingerprint"]
+    refused = run("run", small, "--polcy", "static")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == "octomodel: Unknown option: --polcy. Did you mean --policy?\n"
+
+
+def test_the_variable_names_the_data(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("TIMESTAMP,ContextTokens,GeneratedTokens\n2024-01-01 00:00:00,9,9\n2024-01-01 00:00:01,9,9\n")
+    shown = run("show", "llm_chat_code", OCTOMODEL_DATA=str(path))
+    assert "attribute context: 2 values, mean 9\n" in shown.stdout
+    refused = run("show", "llm_chat_code", OCTOMODEL_DATA=str(tmp_path / "none.csv"))
+    assert refused.returncode == 2
+    assert refused.stderr.count("\n") == 1
+
+
+def test_a_reader_that_leaves_is_no_error() -> None:
+    command = f"{sys.executable} -m octomodel show wafer_56k; echo code $? >&2"
+    done = subprocess.run(["bash", "-c", f"({command}) | true"], capture_output=True, text=True, timeout=300)
+    assert done.stderr == "code 0\n"
+
+
+def test_interrupt(tmp_path: Path) -> None:
+    words = ["run", "early_exit", "--hardware", "edge_cluster", "--requests", "50000000"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "octomodel", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    time.sleep(6)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (130, "", "octomodel: interrupted\n")
