@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
-from .world import World
+from ._jit import JIT_ENABLED
+
+S = TypeVar("S")
 
 
 @cache
@@ -48,11 +50,23 @@ def _write_back(array: NDArray[Any], values: list[Any]) -> None:
             array[name] = [getattr(value, name) for value in values]
 
 
-def call(kernel: Callable[[Any, int], int], world: World, argument: int) -> int:
-    """Call an uncompiled entry kernel on the lists of a world and carry the changes back; return its status."""
-    arrays: tuple[NDArray[Any], ...] = tuple(world)
-    lists: list[list[Any]] = [_lists(array) for array in arrays]
-    status = kernel(World(*lists), argument)  # type: ignore[arg-type]
+def call(kernel: Callable[[S, int], int], state: S, argument: int) -> int:
+    """Call an entry kernel, compiled or interpreted; return its status.
+
+    Parameters
+    ----------
+    kernel : callable
+        From ``_jit.entry``: the plain function when the JIT is off.
+    state : named tuple of arrays
+        Changed in place either way.
+    argument : int
+        The kernel's second argument.
+    """
+    if JIT_ENABLED:
+        return kernel(state, argument)
+    arrays: tuple[NDArray[Any], ...] = tuple(state)  # type: ignore[arg-type]
+    lists = [_lists(array) for array in arrays]
+    status = kernel(type(state)(*lists), argument)
     for array, values in zip(arrays, lists, strict=True):
         if array.flags.writeable:
             _write_back(array, values)

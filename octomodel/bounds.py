@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from octomodel.errors import RunError
-from octomodel.kernels import _jit, bare, codes, interpret
+from octomodel.kernels import _jit, bare, codes
 from octomodel.kernels.bare import Walk
 from octomodel.kernels.bounds import find_bounds
+from octomodel.kernels.interpret import call
 from octomodel.kernels.model import Machine, Model
 from octomodel.run import threads_default
 
 F64 = NDArray[np.float64]
-State = TypeVar("State", bound=bare.Bare)
 
 CHUNK = 100_000  # nodes per call of the kernel: a few ms, so that Ctrl-C feels immediate
 BLOCK = 2**14  # requests that a worker takes at once from what is left
@@ -85,18 +83,6 @@ def live_speeds(machine: Machine) -> dict[float, int]:
 def total_window(machine: Machine) -> int:
     """Return how many requests all pipelines together let in at once, -1 for any number."""
     return -1 if (machine.pipeline_window < 0).any() else int(machine.pipeline_window.sum())
-
-
-def call(kernel: Callable[[State, int], int], state: State, argument: int) -> int:
-    """Call an entry kernel, compiled or interpreted; return its status."""
-    if _jit.JIT_ENABLED:
-        return kernel(state, argument)
-    lists = type(state)(*map(interpret._lists, state))
-    status = kernel(lists, argument)
-    for array, values in zip(state, lists, strict=True):
-        if array.flags.writeable:
-            interpret._write_back(array, values)
-    return status
 
 
 def too_many_visits() -> RunError:

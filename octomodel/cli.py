@@ -138,7 +138,7 @@ def verify(
     import octomodel
 
     report = octomodel.verify(quick=quick)
-    print(json.dumps(report.to_dict(), indent=2) if as_json else report.table())
+    print(json.dumps(report.to_dict(), indent=2) if as_json else report.table().rstrip("\n"))
     return DONE if report.passed else FAILED
 
 

@@ -33,8 +33,11 @@ def print_table(title: str, head: Row, rows: Sequence[Row], *, left: int = 1) ->
         table.add_column(column, justify="left" if i < left else "right", overflow="fold")
     for row in rows:
         table.add_row(*map(escape, row))
-    console.print(title, markup=False)
-    console.print(table)
+    # printed by us: rich would end the program when the reader of a pipe has left
+    with console.capture() as drawn:
+        console.print(table)
+    print(title)
+    print(drawn.get(), end="")
 
 
 def listed() -> list[dict[str, str]]:
@@ -93,8 +96,10 @@ def print_workflow(workflow: Workflow, document: Document, system: System | None
             f" cycle, limited by {made['limited_by']}: {share:.1%} of what TBUs that run every task would do"
         )
     for name, law in workflow.attributes.items():
-        shown = f"{len(law.values):,} values, mean {law.values.mean():,.6g}" if isinstance(law, Series) else law
-        print(f"attribute {name}: {shown}")
+        if isinstance(law, Series):
+            print(f"attribute {name}: {len(law.values):,} values, mean {law.values.mean():,.6g}")
+        else:
+            print(f"attribute {name}: {law.name}, mean {law.mean:,.6g}, CV {law.cv:.3g}")
     if workflow.phases is not None:
         unit = "requests" if workflow.phases.by == "request" else "cycles"
         stretches = ", ".join(f"{name} {length:,}" for name, length in workflow.phases.cycle)

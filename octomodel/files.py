@@ -244,7 +244,9 @@ def _other_form(target: Path) -> DamagedFileError:
 
 
 def _write_zarr(dataset: xr.Dataset, path: Path) -> None:
+    from zarr.abc.buffer import Buffer
     from zarr.codecs import Crc32cCodec, ZstdCodec
+    from zarr.storage import MemoryStore
 
     texts = {
         name: variable.astype(object) for name, variable in dataset.variables.items() if is_text(variable)
@@ -257,7 +259,12 @@ def _write_zarr(dataset: xr.Dataset, path: Path) -> None:
         }
         for name, variable in dataset.variables.items()
     }
-    dataset.assign(texts).to_zarr(path, zarr_format=3, consolidated=False, encoding=encoding, mode="w-")
+    # first to memory: after an error Zarr's threads would go on writing while we clean up
+    parts: dict[str, Buffer] = {}
+    dataset.assign(texts).to_zarr(MemoryStore(parts), zarr_format=3, consolidated=False, encoding=encoding)
+    for key, part in parts.items():
+        (path / key).parent.mkdir(parents=True, exist_ok=True)
+        (path / key).write_bytes(part.to_bytes())
 
 
 def _read(target: Path, source: Path | io.BytesIO) -> tuple[xr.Dataset, str]:

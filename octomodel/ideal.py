@@ -1,4 +1,4 @@
-"""The ideal run: one pool of TBUs over the whole machine, nothing but work and precedence (rules 11 of ``docs/semantics.md``)."""
+"""The ideal run: one pool of TBUs over the whole machine, nothing but work and precedence (rules 11)."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from octomodel.bounds import call, too_many_visits, total_window
+from octomodel.bounds import too_many_visits, total_window
 from octomodel.errors import RunError
 from octomodel.kernels import _jit, allocate, bare, codes
 from octomodel.kernels.bare import Pool
 from octomodel.kernels.ideal import advance_pool
-from octomodel.kernels.model import NO_HORIZON, Model
+from octomodel.kernels.interpret import call
+from octomodel.kernels.model import I64, NO_HORIZON, Model
+from octomodel.kernels.world import Records
 from octomodel.outcome import CAUSES, CLUSTER_FIELDS, LINK_FIELDS, PIPELINE_FIELDS, STATION_FIELDS, Outcome
 
-CHUNK = 50_000  # executions, decisions and admissions per call of the kernel: about 10 ms, so that Ctrl-C feels immediate
+CHUNK = 50_000  # executions, decisions and admissions per call of the kernel: about 10 ms, for Ctrl-C
 SLOTS = 256  # requests an unlimited load begins with
 PROGRESS_SECONDS = 0.2
 
@@ -110,14 +112,14 @@ def _pool(model: Model) -> Pool:
     )
 
 
-def _ranked(model: Model) -> bare.I64:
+def _ranked(model: Model) -> I64:
     """Return the live TBUs, the fastest first, then by index."""
     live = np.flatnonzero(model.machine.tbu_dead == 0)
     return live[np.argsort(-model.machine.tbu_speed[live], kind="stable")]
 
 
-def _source(model: Model) -> tuple[bare.I64, bare.I64, NDArray[np.int32]]:
-    """Return number, arrival and home cluster of the requests in the order of their admission: by arrival, then by number."""
+def _source(model: Model) -> tuple[I64, I64, NDArray[np.int32]]:
+    """Return number, arrival and home cluster of the requests in the order of their admission (arrival, number)."""
     load = model.load
     home = np.repeat(model.machine.pipeline_home.astype(np.int32), np.diff(load.source_indptr))
     if len(load.source_indptr) == 2 and (np.diff(load.source_arrival) >= 0).all():
@@ -126,7 +128,7 @@ def _source(model: Model) -> tuple[bare.I64, bare.I64, NDArray[np.int32]]:
     return bare.fixed(load.source_request[order]), bare.fixed(load.source_arrival[order]), bare.fixed(home[order])
 
 
-def _linked(records: bare.Records, old: int, head: int) -> bare.Records:
+def _linked(records: Records, old: int, head: int) -> Records:
     """Return the records, those from ``old`` on put before the free list that begins at ``head`` (-1: an empty one)."""
     records["next"][old:-1] = np.arange(old + 1, len(records))
     records["next"][-1:] = head
@@ -137,8 +139,8 @@ def _grow(model: Model, pool: Pool, limit: int) -> Pool:
     """Return the state with twice the slots for requests; refuse beyond the memory limit."""
     if 2 * sum(array.nbytes for array in pool) > limit:
         raise RunError(
-            f"requests in flight would need more than {limit} bytes of memory: the load exceeds what the ideal machine serves; "
-            "lower its rate, or raise memory_limit_bytes"
+            f"requests in flight would need more than {limit} bytes of memory: the load exceeds what the ideal machine "
+            "serves; lower its rate, or raise memory_limit_bytes"
         )
     old = {"request": len(pool.request), "token": len(pool.token)}
     names = ("request", "token", "visits", "counters", "attributes", "fresh")
@@ -154,7 +156,8 @@ def _failure(pool: Pool, status: int) -> RunError:
         return RunError("the run passed cycle 2**48; use fewer requests, a horizon, or a coarser clock")
     if status == codes.TOO_MANY_VISITS:
         return too_many_visits()
-    return RunError(f"internal error: {int(pool.ctl['unfinished'][0])} requests left and {len(pool.tbu)} live TBUs, but nothing can run")
+    left = int(pool.ctl["unfinished"][0])
+    return RunError(f"internal error: {left} requests left and {len(pool.tbu)} live TBUs, but nothing can run")
 
 
 def _collect(model: Model, pool: Pool) -> Outcome:

@@ -38,6 +38,7 @@ MEANING = {
     "surplus": "idle, what is longer",
 }
 WIDTH, HEIGHT = 320, 16
+ABOUT = ("version", "seed", "hardware", "baseline", "note")
 
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 84rem; padding: 0 1rem }
@@ -60,15 +61,14 @@ def page(found: xr.Dataset) -> str:
     Parameters
     ----------
     found : xarray.Dataset
-        From ``octomodel.demo_study.study``, with the attributes ``version``, ``seed``, ``hardware`` and
-        ``baseline``.
+        From ``octomodel.demo_study.study``, with the attributes ``ABOUT``.
 
     Returns
     -------
     str
         One page, well-formed as XML, with its style and drawings inside, without scripts.
     """
-    about = {key: html.escape(str(found.attrs[key])) for key in ("version", "seed", "hardware", "baseline")}
+    about = {key: html.escape(str(found.attrs[key])) for key in ABOUT}
     runs = found.sizes["replication"]
     repeated = f"{runs} replications" if runs > 1 else "one replication, therefore without intervals"
     shown = causes(found)
@@ -100,7 +100,8 @@ replications.</dd>
 <dt>/ bound</dt><dd>Makespan over the larger of two lower bounds: all work spread evenly over all live TBUs,
 and the longest critical path. No schedule is shorter.</dd>
 <dt>throughput, latency</dt><dd>How many times better than under {about["baseline"]}: requests per cycle,
-and mean time from arrival to end. Paired over the replications, with 95 % intervals.</dd>
+and mean time from arrival to end. Paired over the replications, with 95 % intervals;
+{about["note"]}.</dd>
 <dt>M exec/s, s</dt><dd>Millions of task executions simulated per second, and seconds; both without
 compilation.</dd>
 <dt>ideal</dt><dd>One first-come-first-served pool of all TBUs without transfers, switches, queue limits

@@ -36,11 +36,6 @@ def threads_default() -> int:
     return int(text)
 
 
-def _call(kernel: Callable[[World, int], int], world: World, argument: int) -> int:
-    """Call an entry kernel, compiled or interpreted."""
-    return kernel(world, argument) if _jit.JIT_ENABLED else interpret.call(kernel, world, argument)
-
-
 class _Groups:
     """Hands ranges of groups to workers; who runs which changes no result."""
 
@@ -104,7 +99,7 @@ class _Run:
             world.ctl["group"], world.ctl["group_end"] = first, end
             status = codes.BUDGET
             while status != codes.DONE and not self.stop.is_set():
-                status = _call(advance.advance, world, self.chunk)
+                status = interpret.call(advance.advance, world, self.chunk)
                 if status in (codes.GROW_REQUESTS, codes.GROW_REPORTS):
                     world = self.grow(world, status)
                 elif status not in (codes.DONE, codes.BUDGET):
@@ -189,7 +184,7 @@ def _collect(model: Model, fields: dict[str, np.ndarray], worlds: list[World]) -
     end = fields["request_end"]
     done = bool((end >= 0).all())
     elapsed = int(end.max(initial=0)) if done else min(model.load.horizon, NO_HORIZON)
-    _call(advance.close, worlds[0], elapsed)
+    interpret.call(advance.close, worlds[0], elapsed)
     n_cluster, n_task = len(fields["cluster"]), len(model.program.task_node)
     sums = [sum(int(w.ctl[lane][0]) for w in worlds) % 2**63 for lane in ("h1", "h2")]
     return Outcome(

@@ -6,12 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from octomodel import dist, load
+from octomodel import dist
 from octomodel.dist import Law
-from octomodel.elements import Element, Series, Task, walk
+from octomodel.elements import Branch, Element, Series, Task, walk
 from octomodel.hardware import System
-from octomodel.load import Load
-from octomodel.program import per, seq, task
+from octomodel.load import Load, closed
+from octomodel.program import make_branch, per, seq, task
 from octomodel.verify_facts import Facts
 from octomodel.verify_judge import Metric
 from octomodel.verify_measure import Setup, Window
@@ -110,15 +110,11 @@ class Bench:
         """
         tasks = [element.name for element in walk(seq(*items)) if isinstance(element, Task)]
         stations = self.facts.stations
-        counts = tuple(
-            self.servers(name) if name in stations else (owners or {}).get(name, 1) for name in tasks
-        )
+        counts = tuple(self.servers(name) if name in stations else (owners or {}).get(name, 1) for name in tasks)
         places = {name: UNLIMITED for name in tasks} | dict(slots or {})
         return Setup(
             workflow=Workflow(self.name, *items, milestones=milestones, attributes=attributes),
-            hardware=System(
-                1, pipelines, tbus=sum(counts), queue_slots=places, epoch_cycles=2**48
-            ),
+            hardware=System(1, pipelines, tbus=sum(counts), queue_slots=places, epoch_cycles=2**48),
             load=source,
             owners=counts,
             unit=self.unit,
@@ -169,12 +165,17 @@ def watched(
     requests = in_flight + math.ceil(1.1 * flow * end + 10.0 * math.sqrt(flow * end))
     return bench.setup(
         items,
-        load.closed(requests * PIPELINES, in_flight=in_flight),
+        closed(requests * PIPELINES, in_flight=in_flight),
         slots=slots,
         pipelines=PIPELINES,
         window=(begin, end),
         attributes=attributes,
     )
+
+
+def choice(shares: Mapping[str, float], bodies: Mapping[str, Element]) -> Branch:
+    """Return a branch whose choices come as a mapping."""
+    return make_branch("branch", "", dict(shares), bodies)
 
 
 def shifted(name: str, attribute: str, unit: float, least: float) -> Task:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import resources
 from typing import Any
@@ -37,10 +37,6 @@ class Station:
     slots: int | None = None
     visits: float = 1.0
     to: Mapping[str, float] = field(default_factory=dict)
-
-    def alone(self) -> Station:
-        """Return the same station with one server."""
-        return replace(self, servers=1)
 
 
 @dataclass(frozen=True)

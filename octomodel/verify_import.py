@@ -22,6 +22,7 @@ from octomodel import dist, yaml_text
 from octomodel.verify_facts import FILE
 
 Raw = dict[str, Any]
+_WORDS = {"constructed here": "constructed for the purpose", "chain here": "chain", " (from memory)": ""}
 NOTED = 1e-5  # relative uncertainty of an answer below which it is not worth a number
 SKIPPED = ("approx_", "err_", "lower_bound", "upper_bound", "loss_truncation", "sigma")
 HEAD = "# Made by octomodel.verify_import; not to be edited. Times in the unit of each case.\n"
@@ -151,7 +152,9 @@ def _phold(model: Raw) -> Raw:
 
 
 def _fork_join(model: Raw) -> Raw:
-    services = model.get("services") or [{"exp": model["mu"]}] * model["K"]
+    services = model.get("services") or [{"exp": model["mu"]}]
+    if len(services) == 1:
+        services *= model["K"]
     stations = {f"w{i + 1}": station(law(each)) for i, each in enumerate(services)}
     return {**_arrival(model), "stations": stations}
 
@@ -161,9 +164,10 @@ def _network(model: Raw) -> Raw:
     reader = {buffer: name for name, each in model["stations"].items() for buffer in each["inputs"]}
     stations = {}
     for name, each in model["stations"].items():
-        slots = {"slots": model["buffers"][buffer]["cap"] for buffer in each["inputs"]}
         ways = {reader[buffer]: way["p"] for way in each["out"] for buffer in way["to"]}
-        stations[name] = station(law(each["service"]), each["servers"], **slots, to=ways)
+        stations[name] = station(law(each["service"]), each["servers"], to=ways)
+        if each["inputs"]:
+            stations[name]["slots"] = model["buffers"][each["inputs"][0]]["cap"]
     entry: Raw = {"stations": stations}
     if model["arrivals"]:
         entry["arrival"] = law(model["arrivals"][0]).to_dict()
@@ -234,7 +238,10 @@ def answers(case: Raw, stations: list[str]) -> tuple[dict[str, float], dict[str,
 
 def entry(case: Raw) -> Raw:
     """Return what the file says of one case."""
-    result: Raw = {"source": case["source"]}
+    source = case["source"]
+    for old, new in _WORDS.items():
+        source = source.replace(old, new)
+    result: Raw = {"source": source}
     convert = CONVERTERS.get(case["model"]["type"])
     if convert is None or not case["simulate"]:
         return result

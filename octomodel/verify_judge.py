@@ -14,6 +14,9 @@ from octomodel.verify_measure import Observation
 F64 = NDArray[np.float64]
 Sums = tuple[F64, F64]
 
+ROUNDING = 1e-12
+"""Relative error of sums of floats; it shows where a value is certain."""
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -89,9 +92,7 @@ class Quantile:
         below = (values <= value).mean(axis=1)
         error = float(below.std(ddof=1)) / math.sqrt(len(below))
         half = critical(len(below), level) * error
-        lo, hi, near, far = _ordered(
-            flat, [self.share - half, self.share + half, self.share - error, self.share + error]
-        )
+        lo, hi, near, far = _ordered(flat, [self.share - half, self.share + half, self.share - error, self.share + error])
         return Estimate(value, lo, hi, (far - near) / 2.0)
 
 
@@ -142,7 +143,8 @@ class Check:
 def check(case: str, kind: str, metric: Metric, level: float, executions: int) -> Check:
     """Return the verdict on one metric, its interval wrong with probability ``level``."""
     found = metric.estimate(level)
-    inside = found.lo - metric.uncertain <= metric.expected <= found.hi + metric.uncertain
+    slack = metric.uncertain + ROUNDING * abs(metric.expected)
+    inside = found.lo - slack <= metric.expected <= found.hi + slack
     narrow = (found.hi - found.lo) / 2.0 <= metric.limit * (abs(metric.expected) or 1.0)
     return Check(
         case=case,

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from octomodel import load
 from octomodel.elements import Element
+from octomodel.load import closed, trace
 from octomodel.program import branch, fork, loop, seq
-from octomodel.verify_build import PIPELINES, SOURCE, Bench, Experiment, watched
+from octomodel.verify_build import PIPELINES, SOURCE, Bench, Experiment, choice, watched
 from octomodel.verify_judge import Metric, Quantile, Ratio, Sums
 from octomodel.verify_measure import Observation
 from octomodel.verify_metrics import MAIN, blocked, queue, service, throughput
@@ -59,9 +59,9 @@ def merge(bench: Bench) -> list[Experiment]:
     end = begin + EVENTS / (flow * PIPELINES)
     ways = {name: bench.task(name) for name in sources}
     requests = int(1.5 * len(sources) * max(facts.expected[f"thr[{name}]"] for name in sources) * end)
-    everything = load.trace(np.zeros(requests * PIPELINES, dtype=np.int64), in_flight=None)
+    everything = trace(np.zeros(requests * PIPELINES, dtype=np.int64), in_flight=None)
     setup = bench.setup(
-        [branch(dict.fromkeys(ways, 1.0 / len(ways)), **ways), bench.task(sink)],
+        [choice(dict.fromkeys(ways, 1.0 / len(ways)), ways), bench.task(sink)],
         everything,
         slots={sink: facts.stations[sink].slots or 0},
         pipelines=PIPELINES,
@@ -79,7 +79,7 @@ def lossy_fork(bench: Bench) -> list[Experiment]:
     facts = bench.facts
     names = list(facts.stations)
     places = (facts.stations[names[0]].slots or 0) + 1
-    items = [bench.source(), fork(*(bench.task(name) for name in names))]
+    items: list[Element] = [bench.source(), fork(*(bench.task(name) for name in names))]
     flow = facts.expected["accepted_rate"]
     setup = watched(bench, items, flow, places, in_flight=places)
     return [Experiment(setup, [throughput("accepted_rate", flow, [SOURCE]), *_stations(bench, names, None)])]
@@ -92,7 +92,7 @@ def rework(bench: Bench) -> list[Experiment]:
     plain = loop(bench.task("plain"), again=facts.stations["plain"].to["plain"])
     split = seq(fork(bench.task("w1"), bench.task("w2")), bench.task("merge"))
     shares = {"plain": ways["plain"], "split": ways["w1"]}
-    items = [bench.task("disp"), branch(shares, plain=plain, split=split)]
+    items: list[Element] = [bench.task("disp"), branch(shares, plain=plain, split=split)]
     inside = facts.population or 0
     setup = watched(bench, items, facts.expected["thr[disp]"], inside, in_flight=inside)
     return [Experiment(setup, _stations(bench, list(facts.stations), None))]
@@ -106,7 +106,7 @@ def makespan(bench: Bench) -> list[Experiment]:
     inside = facts.population or 0
     setup = bench.setup(
         [_from(bench, names[0])],
-        load.closed(inside * BATCHES, in_flight=inside),
+        closed(inside * BATCHES, in_flight=inside),
         slots=slots,
         pipelines=BATCHES,
         calls=12,
@@ -116,7 +116,8 @@ def makespan(bench: Bench) -> list[Experiment]:
         return (seen.arrival + seen.sojourn).max(axis=1), np.ones(len(seen.sojourn))
 
     def each(seen: Observation) -> NDArray[np.float64]:
-        return (seen.arrival + seen.sojourn).max(axis=1, keepdims=True)
+        ends: NDArray[np.float64] = (seen.arrival + seen.sojourn).max(axis=1, keepdims=True)
+        return ends
 
     metrics: list[Metric] = [
         Ratio("makespan_mean", facts.expected["makespan_mean"], last, MAIN),
@@ -134,10 +135,10 @@ def _from(bench: Bench, name: str) -> Element:
     if len(ways) == 1:
         return seq(bench.task(name), _from(bench, next(iter(ways))))
     meeting = {tuple(bench.facts.stations[way].to) for way in ways}
-    choice = branch(dict(ways), **{way: bench.task(way) for way in ways})
+    chosen = choice(ways, {way: bench.task(way) for way in ways})
     (after,) = meeting
     rest = [_from(bench, after[0])] if after else []
-    return seq(bench.task(name), choice, *rest)
+    return seq(bench.task(name), chosen, *rest)
 
 
 def _stations(bench: Bench, names: Sequence[str], source: str | None) -> list[Metric]:

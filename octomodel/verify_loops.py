@@ -12,14 +12,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from octomodel import dist, load
+from octomodel import dist
 from octomodel.elements import Element, Seq
+from octomodel.load import closed, poisson
 from octomodel.program import branch, loop, seq, task
-from octomodel.verify_build import PIPELINES, Bench, Experiment
+from octomodel.verify_build import PIPELINES, Bench, Experiment, choice
 from octomodel.verify_judge import Metric, Ratio, Sums
 from octomodel.verify_measure import Observation
 from octomodel.verify_metrics import MAIN, busy, population, response, service, sojourn
-from octomodel.verify_plan import REPLICATIONS, Queue, open_length
+from octomodel.verify_plan import REPLICATIONS, length, queue
 
 _ROUNDS = 4000  # requests of a pipeline that runs the chain
 
@@ -32,9 +33,7 @@ def feedback(bench: Bench) -> list[Experiment]:
     again = n["n2"].visits / enter
     second = branch({"there": again, "past": 1.0 - again}, there=bench.task("n2"), past=seq())
     head = branch({"in1": enter, "in3": 1.0 - enter}, in1=seq(first, second), in3=seq())
-    last = branch(
-        {"n3": n["n3"].visits, "n4": n["n4"].visits}, n3=bench.task("n3"), n4=bench.task("n4")
-    )
+    last = branch({"n3": n["n3"].visits, "n4": n["n4"].visits}, n3=bench.task("n3"), n4=bench.task("n4"))
     return _flows(bench, [head, last])
 
 
@@ -45,8 +44,8 @@ def visited(bench: Bench, trips: float = 1.0) -> list[Experiment]:
     turns = facts.stations[processor].visits / trips
     shares = {name: facts.stations[name].visits / facts.stations[processor].visits for name in devices}
     bodies: dict[str, Element] = {name: bench.task(name) for name in devices}
-    choice = branch({**shares, "none": 1.0 - sum(shares.values())}, **bodies, none=seq())
-    return _flows(bench, [loop(seq(bench.task(processor), choice), again=1.0 - 1.0 / turns)], trips)
+    device = choice({**shares, "none": 1.0 - sum(shares.values())}, {**bodies, "none": seq()})
+    return _flows(bench, [loop(seq(bench.task(processor), device), again=1.0 - 1.0 / turns)], trips)
 
 
 def turns(bench: Bench) -> list[Experiment]:
@@ -73,31 +72,40 @@ def _flows(bench: Bench, items: list[Element], trips: float = 1.0) -> list[Exper
     gaps = facts.gaps.mean / trips
     # the load of a station varies with requests, not with visits: one queue of whole demands
     queues = [
-        Queue.demand(gaps, station.visits / trips * station.service.mean, station.servers)
+        queue(
+            dist.Exponential(gaps),
+            dist.Exponential(station.visits / trips * station.service.mean),
+            station.servers,
+        )
         for station in facts.stations.values()
     ]
-    visits = sum(station.visits for station in facts.stations.values()) / trips
-    length = open_length(queues, visits)
-    begin = length.warmup * gaps
-    end = begin + max(length.requests * REPLICATIONS / PIPELINES * gaps, 4.0 * begin)
+    first = next(iter(facts.stations.values()))
+    plan = length(
+        max(each.variance / (each.wait + each.service) ** 2 for each in queues),
+        correlation=max(each.correlation for each in queues),
+        tasks=sum(station.visits for station in facts.stations.values()) / trips,
+        services=first.service.cv**2 / (first.visits / trips),
+    )
+    begin = plan.warmup * gaps
+    end = begin + max((plan.requests - plan.warmup) * REPLICATIONS / PIPELINES * gaps, 4.0 * begin)
     rate = PIPELINES / (gaps * bench.unit)
     expected = rate * end * bench.unit
     requests = int(expected + 10.0 * expected**0.5)
-    source = load.poisson(rate, requests, in_flight=None, split=[1.0] * PIPELINES)
+    source = poisson(rate, requests, in_flight=None, split=[1.0] * PIPELINES)
     setup = bench.setup(items, source, pipelines=PIPELINES, window=(begin, end))
     metrics: list[Metric] = []
     for name, station in facts.stations.items():
         time = facts.expected.get(f"W[{name}]", facts.expected.get(f"response[{name}]"))
         number = facts.expected[f"L[{name}]"]
         metrics.append(
-            population(f"L[{name}]", number, [name], length.limit)
+            population(f"L[{name}]", number, [name], plan.limit)
             if time is None
-            else response(f"W[{name}]", time, name, length.limit)
+            else response(f"W[{name}]", time, name, plan.limit)
         )
         if f"util[{name}]" in facts.expected and station.servers is not None:
             metrics.append(busy(f"util[{name}]", facts.expected[f"util[{name}]"], name))
     total = sum(facts.expected[f"L[{name}]"] for name in facts.stations)
-    metrics.append(population("L_total", total, facts.stations, length.limit))
+    metrics.append(population("L_total", total, facts.stations, plan.limit))
     metrics.append(service(facts, next(iter(facts.stations))))
     return [Experiment(setup, metrics)]
 
@@ -117,12 +125,8 @@ def chain(bench: Bench) -> list[Experiment]:
         _round(bench, prefix, [(way, share / total) for way, share, returns in ways if returns == flag])
         for prefix, flag, total in (("back", True, again), ("out", False, 1.0 - again))
     )
-    first = branch(
-        {"more": again, "done": 1.0 - again}, more=loop(back, again=again), done=seq()
-    )
-    setup = bench.setup(
-        [first, out], load.closed(_ROUNDS * PIPELINES, in_flight=1), pipelines=PIPELINES
-    )
+    first = branch({"more": again, "done": 1.0 - again}, more=loop(back, again=again), done=seq())
+    setup = bench.setup([first, out], closed(_ROUNDS * PIPELINES, in_flight=1), pipelines=PIPELINES)
     names = [each.name for each in setup.workflow.tasks]
 
     def visits(node: int) -> Metric:
@@ -157,6 +161,4 @@ def _round(bench: Bench, prefix: str, ways: list[tuple[list[int], float]]) -> El
         return seq(*(task(f"{prefix}{i}_{node}", dist.Deterministic(bench.unit * bench.scale)) for node in way))
 
     bodies: dict[str, Element] = {f"way{i}": path(i, way) for i, (way, _) in enumerate(ways)}
-    return branch({f"way{i}": share for i, (_, share) in enumerate(ways)}, **bodies)
-
-
+    return choice({f"way{i}": share for i, (_, share) in enumerate(ways)}, bodies)

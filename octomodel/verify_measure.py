@@ -122,9 +122,7 @@ def observe(setup: Setup, seed: int, *, threads: int = 1) -> Iterator[Observatio
     RunError
         When the load ends before the window does.
     """
-    placement = mapping.explicit(
-        setup.workflow, setup.hardware, np.tile(np.array(setup.owners), (setup.hardware.n_cluster, 1))
-    )
+    placement = mapping.explicit(setup.workflow, setup.hardware, np.tile(np.array(setup.owners), (setup.hardware.n_cluster, 1)))
 
     for call in range(setup.calls):
 
@@ -167,9 +165,7 @@ def _whole(setup: Setup, ds: xr.Dataset) -> Observation:
         executions=int(ds["executions"].sum()),
         arrival=samples("request_arrival_cycles"),
         sojourn=samples("request_latency_cycles"),
-        milestone={
-            mark: samples("request_milestone_cycles", milestone=mark) for mark in setup.workflow.milestones
-        },
+        milestone={mark: samples("request_milestone_cycles", milestone=mark) for mark in setup.workflow.milestones},
     )
 
 
@@ -178,9 +174,7 @@ def _windowed(setup: Setup, window: Window, run: Callable[[int | None], xr.Datas
     early, late = run(window.begin), run(window.end)
     _check_supply(setup, window, late)
     before, after = _counters(setup, early), _counters(setup, late)
-    counters = {
-        key: {task: after[key][task] - each for task, each in by.items()} for key, by in before.items()
-    }
+    counters = {key: {task: after[key][task] - each for task, each in by.items()} for key, by in before.items()}
     return Observation(
         unit=setup.unit,
         span=(window.end - window.begin) / setup.unit,
@@ -195,7 +189,9 @@ def _check_supply(setup: Setup, window: Window, ds: xr.Dataset) -> None:
     if isinstance(setup.load, Closed):
         dry = int(ds["pipeline_admitted"].max()) >= ds.sizes["request"] // setup.hardware.n_cluster
     else:
-        dry = int(ds["request_arrival_cycles"].max(dim="request").min()) < window.end
+        # of a request that has not arrived when the run stops there is either no arrival or a later one
+        arrival = ds["request_arrival_cycles"]
+        dry = not ((arrival < 0) | (arrival >= window.end)).any(dim="request").all()
     if dry and not isinstance(setup.load, Trace):
         raise RunError(f"{setup.workflow.name}: the load ended before the window did; more requests are needed")
 
@@ -205,13 +201,12 @@ def _counters(setup: Setup, ds: xr.Dataset) -> dict[str, dict[str, F64]]:
     tasks = [task.name for task in setup.workflow.tasks]
     result: dict[str, dict[str, F64]] = {}
     for key, names in COUNTERS.items():
-        total = sum(ds[name].to_numpy() for name in names).reshape(-1, len(tasks))
+        total = np.sum([ds[name].to_numpy() for name in names], axis=0).reshape(-1, len(tasks))
         result[key] = dict(zip(tasks, (total / (1 if key == "executions" else setup.unit)).T, strict=True))
     blocked = ds["tbu_cycles"].sel(cause="blocked").to_numpy().reshape(-1, setup.hardware.tbus)
     ends = np.cumsum(setup.owners)
     result["blocked"] = {
-        task: blocked[:, end - n : end].sum(axis=1) / setup.unit
-        for task, n, end in zip(tasks, setup.owners, ends, strict=True)
+        task: blocked[:, end - n : end].sum(axis=1) / setup.unit for task, n, end in zip(tasks, setup.owners, ends, strict=True)
     }
     return result
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from octomodel.verify_facts import Facts
-from octomodel.verify_judge import Metric, Quantile, Ratio, Sums
+from octomodel.verify_judge import Quantile, Ratio, Sums
 from octomodel.verify_measure import Observation
 from octomodel.verify_plan import QUANTILE
 
@@ -51,9 +51,7 @@ def wait_quantile(facts: Facts, name: str, limit: float) -> Quantile:
         ends = seen.arrival + seen.sojourn
         return np.maximum(ends[:, :-1] - seen.arrival[:, 1:], 0.0)
 
-    return Quantile(
-        name, facts.expected[name], _share(name), waits, QUANTILE * limit, facts.uncertain.get(name, 0.0)
-    )
+    return Quantile(name, facts.expected[name], _share(name), waits, QUANTILE * limit, facts.uncertain.get(name, 0.0))
 
 
 def stage(facts: Facts, wait: str, before: str | None, station: str, last: bool, limit: float) -> Ratio:
@@ -69,14 +67,14 @@ def stage(facts: Facts, wait: str, before: str | None, station: str, last: bool,
     return Ratio(name, expected, read, limit, facts.uncertain.get(wait, 0.0))
 
 
-def service(facts: Facts, station: str, *, mean: float | None = None) -> Ratio:
-    """Return the mean service time of a station."""
-    return Ratio(
-        f"service {station}",
-        facts.stations[station].service.mean if mean is None else mean,
-        lambda seen: (seen.counters["run"][station], seen.counters["executions"][station]),
-        MAIN,
-    )
+def service(facts: Facts, *stations: str) -> Ratio:
+    """Return the mean service time of stations that have the same."""
+    name = stations[0] if len(stations) == 1 else f"{stations[0]}..{stations[-1]}"
+
+    def read(seen: Observation) -> Sums:
+        return _total(seen, "run", stations), _total(seen, "executions", stations)
+
+    return Ratio(f"service {name}", facts.stations[stations[0]].service.mean, read, MAIN)
 
 
 def throughput(name: str, expected: float, stations: Iterable[str], limit: float = MAIN) -> Ratio:
@@ -133,7 +131,8 @@ def _share_of_time(name: str, expected: float, counter: str, station: str, limit
 
 
 def _total(seen: Observation, counter: str, stations: tuple[str, ...]) -> F64:
-    return np.sum([seen.counters[counter][station] for station in stations], axis=0, dtype=np.float64)
+    total: F64 = np.sum([seen.counters[counter][station] for station in stations], axis=0)
+    return total
 
 
 def _spans(seen: Observation) -> F64:
@@ -147,5 +146,3 @@ def _count(values: F64) -> F64:
 
 def _share(name: str) -> float:
     return float(name.rpartition("_p")[2]) / 100.0
-
-

@@ -10,16 +10,24 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from octomodel import dist, load
+from octomodel import dist
 from octomodel.dist import Law
 from octomodel.elements import Element
-from octomodel.load import Load
-from octomodel.program import branch, fork, task
-from octomodel.verify_build import Bench, Experiment
+from octomodel.load import Load, mmpp, periodic, poisson, renewal
+from octomodel.program import fork, task
+from octomodel.verify_build import Bench, Experiment, choice
 from octomodel.verify_judge import Metric, Ratio, Sums
 from octomodel.verify_measure import Observation, Setup
-from octomodel.verify_metrics import MAIN, POPULATION, service, sojourn, sojourn_quantile, stage, wait_quantile
-from octomodel.verify_plan import REPLICATIONS, Length, Queue, open_length
+from octomodel.verify_metrics import (
+    MAIN,
+    POPULATION,
+    service,
+    sojourn,
+    sojourn_quantile,
+    stage,
+    wait_quantile,
+)
+from octomodel.verify_plan import QUANTILE, REPLICATIONS, Length, Queue, length, queue
 
 AT_ONCE = 2_000_000
 """Requests simulated in one call, to bound memory."""
@@ -31,31 +39,37 @@ _SETTLED = 300  # arrivals of the modulated process after which its first state 
 def arrivals(gaps: Law, unit: int, requests: int, in_flight: int | None = None) -> Load:
     """Return arrivals with the given gaps, which are in units of time."""
     if isinstance(gaps, dist.Exponential):
-        return load.poisson(1.0 / (gaps.mean * unit), requests, in_flight=in_flight)
+        return poisson(1.0 / (gaps.mean * unit), requests, in_flight=in_flight)
     if isinstance(gaps, dist.Deterministic):
-        return load.periodic(gaps.mean * unit, requests, in_flight=in_flight)
-    return load.renewal(gaps.scaled(unit), requests, in_flight=in_flight)
+        return periodic(gaps.mean * unit, requests, in_flight=in_flight)
+    return renewal(gaps.scaled(unit), requests, in_flight=in_flight)
 
 
-def tandem(bench: Bench, limit: float | None = None) -> list[Experiment]:
+def tandem(bench: Bench) -> list[Experiment]:
     """Return stations in series, or a single one."""
     facts = bench.facts
     names = list(facts.stations)
     queues = [Queue.of(facts.gaps, station) for station in facts.stations.values()]
-    length = open_length(queues, len(names), limit=limit)
-    metrics = _sojourns(bench, length)
+    slowest = max(queues, key=lambda each: each.rho)
+    watched = names[queues.index(slowest)]
+    plan = length(
+        sum(each.variance for each in queues) / _mean(bench) ** 2,
+        correlation=max(each.correlation for each in queues),
+        tasks=len(names),
+        services=slowest.service_scv,
+    )
+    metrics = _sojourns(bench, plan)
     if len(names) > 1:
         for i, name in enumerate(names):
             if f"Wq{i + 1}" in facts.expected:
                 before = names[i - 1] if i else None
-                metrics.append(stage(facts, f"Wq{i + 1}", before, name, name == names[-1], length.limit))
+                metrics.append(stage(facts, f"Wq{i + 1}", before, name, name == names[-1], QUANTILE * plan.limit))
     elif "sojourn_p95" not in facts.expected and "wait_p95" in facts.expected and bench.servers("s") == 1:
-        metrics.append(wait_quantile(facts, "wait_p95", length.limit))
-    slowest = max(names, key=lambda name: facts.stations[name].service.mean)
-    metrics.append(service(facts, slowest))
+        metrics.append(wait_quantile(facts, "wait_p95", plan.limit))
+    metrics.append(service(facts, watched))
     marks = [name for name in names[:-1] if len(metrics) > 3]
     items = [bench.task(name) for name in names]
-    return [Experiment(replicated(bench, items, length, milestones=marks), metrics)]
+    return [Experiment(replicated(bench, items, plan, milestones=marks), metrics)]
 
 
 def fork_join(bench: Bench, *, one_by_one: bool = False) -> list[Experiment]:
@@ -66,12 +80,20 @@ def fork_join(bench: Bench, *, one_by_one: bool = False) -> list[Experiment]:
     if one_by_one:
         mean = facts.expected["W"] - facts.expected["Wq"]
         scv = (facts.expected["W_var"] - facts.expected["Wq_var"]) / mean**2
-        whole = dist.Gamma(mean, scv**0.5)
-        queues = [Queue(mean / facts.gaps.mean, 1.0 + scv, facts.expected["Wq"], whole)]
-    length = open_length(queues, len(names), parallel=True)
-    metrics = [*_sojourns(bench, length), service(facts, names[0])]
+        queues = [queue(facts.gaps, dist.Gamma(mean, scv**0.5), 1)]
+    one = max(queues, key=lambda each: each.variance)
+    branch_mean = one.wait + one.service
+    # the latest of many branches varies less than one of them, unless single service times decide
+    light = facts.stations[names[0]].service.cv <= 1.0
+    plan = length(
+        one.variance / branch_mean / (_mean(bench) if light else branch_mean),
+        correlation=one.correlation,
+        tasks=len(names),
+        services=facts.stations[names[0]].service.cv ** 2 / len(names),
+    )
+    metrics = [*_sojourns(bench, plan), service(facts, *names)]
     items = [fork(*(bench.task(name) for name in names))]
-    return [Experiment(replicated(bench, items, length, in_flight=1 if one_by_one else None), metrics)]
+    return [Experiment(replicated(bench, items, plan, in_flight=1 if one_by_one else None), metrics)]
 
 
 def dispatch(bench: Bench) -> list[Experiment]:
@@ -79,8 +101,15 @@ def dispatch(bench: Bench) -> list[Experiment]:
     facts = bench.facts
     station = facts.stations["s"]
     n = bench.servers("s")
-    shared = open_length([Queue.of(facts.gaps, station)], 1.0)
-    alone = open_length([Queue.of(facts.gaps.scaled(n), facts.stations["s"].alone())], 1.0)
+    shared, alone = (
+        length(
+            each.variance / (each.wait + each.service) ** 2,
+            correlation=each.correlation,
+            tasks=1.0,
+            services=each.service_scv,
+        )
+        for each in (Queue.of(facts.gaps, station), queue(facts.gaps.scaled(n), station.service, 1))
+    )
     time = station.service.scaled(bench.unit * bench.scale)
     result = [
         Experiment(
@@ -90,7 +119,7 @@ def dispatch(bench: Bench) -> list[Experiment]:
     ]
     if "W_random" in facts.expected:
         ways = {f"s{i + 1}": task(f"s{i + 1}", time) for i in range(n)}
-        split = branch(dict.fromkeys(ways, 1.0 / n), **ways)
+        split = choice(dict.fromkeys(ways, 1.0 / n), ways)
         metrics = [sojourn(facts, "W_random", alone.limit)]
         result.append(Experiment(replicated(bench, [split], alone), metrics))
     if "W_round_robin" in facts.expected:
@@ -134,7 +163,7 @@ def modulated(bench: Bench) -> list[Experiment]:
         Ratio("IDC_10", expected["IDC_10"], dispersion, POPULATION),
     ]
     stretch = bench.scale * bench.unit
-    source = load.mmpp(
+    source = mmpp(
         [each / stretch for each in facts.more["rates"]],
         [each * stretch for each in facts.more["mean_times"]],
         requests,
@@ -148,23 +177,28 @@ def modulated(bench: Bench) -> list[Experiment]:
 def replicated(
     bench: Bench,
     items: Sequence[Element],
-    length: Length,
+    plan: Length,
     *,
     in_flight: int | None = None,
     milestones: Sequence[str] = (),
     pipelines: int = 1,
 ) -> Setup:
     """Return an open system, run in replications that fit in memory."""
-    per_call, calls = _calls(length.requests)
+    per_call, calls = _calls(plan.requests)
     return bench.setup(
         items,
-        arrivals(bench.facts.gaps, bench.unit, length.requests, in_flight),
+        arrivals(bench.facts.gaps, bench.unit, plan.requests, in_flight),
         pipelines=pipelines,
         replications=per_call,
         calls=calls,
-        warmup=length.warmup,
+        warmup=plan.warmup,
         milestones=milestones,
     )
+
+
+def _mean(bench: Bench) -> float:
+    """Return the mean sojourn that theory expects."""
+    return next(bench.facts.expected[name] for name in _MEANS if name in bench.facts.expected)
 
 
 def _calls(requests: int) -> tuple[int, int]:
@@ -174,10 +208,10 @@ def _calls(requests: int) -> tuple[int, int]:
     return per_call, REPLICATIONS // per_call
 
 
-def _sojourns(bench: Bench, length: Length) -> list[Metric]:
+def _sojourns(bench: Bench, plan: Length) -> list[Metric]:
     """Return mean and 95 % quantile of the sojourn, as far as the case gives them."""
     facts = bench.facts
-    metrics: list[Metric] = [sojourn(facts, name, length.limit) for name in _MEANS if name in facts.expected]
+    metrics: list[Metric] = [sojourn(facts, name, plan.limit) for name in _MEANS if name in facts.expected]
     if "sojourn_p95" in facts.expected:
-        metrics.append(sojourn_quantile(facts, "sojourn_p95", length.limit))
+        metrics.append(sojourn_quantile(facts, "sojourn_p95", plan.limit))
     return metrics

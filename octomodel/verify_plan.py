@@ -1,18 +1,22 @@
-"""How long to simulate: run lengths from heavy-traffic theory, fixed before any run.
+"""How long to simulate: run lengths from theory, fixed before any run.
 
-A run is made long enough for two things. A service time wrong by 1 % must be seen: the mean of n service times
-has the relative standard error cv / sqrt(n), and an interval at the error rate of one check among some two
-hundred is about 6.5 standard errors wide on each side. And the answer itself must come out within a stated
-limit: near saturation the mean wait of a GI/G/c queue behaves as that of a reflected Brownian motion, whose
-correlation time is 2 (ca^2 + cs^2) / (1 - rho)^2 requests or so, and whose variance is the square of its mean.
+A run is made long enough for two things. A service time that is wrong by 1 % must be seen: the mean of n service
+times has the relative standard error cv / sqrt(n), and an interval at the error rate of one check among some
+hundreds is about 6.5 standard errors wide on each side. And the answer must come out within a stated limit. For
+one server and Poisson arrivals the asymptotic variance of the mean wait is known; for others it is that of a
+reflected Brownian motion: correlated over 2 (ca^2 + cs^2) / (1 - rho)^2 requests, with the variance of an
+exponential law, or more where only some requests wait.
 
-Source: Whitt, Planning queueing simulations, Management Science 35 (1989); Sakasegawa 1977 for the wait.
+Sources: Whitt, Planning queueing simulations, Management Science 35 (1989); Sakasegawa 1977 for the mean wait;
+Takacs 1962 for the moments of M/G/1.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+
+import numpy as np
 
 from octomodel.dist import Exponential, Law
 from octomodel.verify_facts import Station
@@ -21,16 +25,21 @@ REPLICATIONS = 128
 BUDGET = 16_000_000
 """Executions one answer may cost before a wider limit is taken."""
 
-LIMITS = (0.02, 0.03, 0.05, 0.1)
-QUANTILE = 1.5
-"""How much wider the limit of a quantile is than that of the mean."""
+LIMITS = (0.02, 0.03, 0.05, 0.1, 0.15)
+QUANTILE = 2.0
+"""How much wider the limit of a quantile, or of one station among several, is than that of the mean."""
 
 EVENTS = 1.2e6
 """Ends of requests, or executions, that show 1 % of a throughput whose counts vary no more than Poisson's."""
 
-_SERVICES = 1.15e6  # executions per unit of cv^2 that show 1 % with a probability above 0.999
-_WIDTH = 7.5  # standard errors in a half-width, with a margin for what theory says of the variance
-_WARMUP = 10.0  # correlation times
+SERVICES = 1.15e6
+"""Executions per unit of squared cv that show 1 % of a mean service time with a probability above 0.999."""
+
+FEWEST = 100_000
+"""Requests that any answer rests on."""
+
+_WIDTH = 8.0  # standard errors in a half-width, with a margin for what theory says of the variance
+_WARMUP = 6.0  # correlation times
 
 
 @dataclass(frozen=True)
@@ -44,61 +53,110 @@ class Length:
 
 @dataclass(frozen=True)
 class Queue:
-    """What heavy-traffic theory needs of one station: load, variability, wait and service."""
+    """What theory says of one station.
+
+    Attributes
+    ----------
+    rho : float
+        Load of a server.
+    correlation : float
+        Requests over which waits are correlated.
+    wait, service : float
+        Mean wait and mean service.
+    variance : float
+        Asymptotic variance of the mean wait, times the number of requests.
+    service_scv : float
+        Squared cv of the service.
+    """
 
     rho: float
-    scv: float
+    correlation: float
     wait: float
-    service: Law
+    service: float
+    variance: float
+    service_scv: float
 
     @classmethod
     def of(cls, gaps: Law, station: Station) -> Queue:
         """Return a station that every request visits once."""
-        return cls._of(gaps, station.service, station.servers)
-
-    @classmethod
-    def demand(cls, gap: float, demand: float, servers: int | None) -> Queue:
-        """Return a station at which a request spends ``demand``, in one visit or many."""
-        return cls._of(Exponential(gap), Exponential(demand), servers)
-
-    @classmethod
-    def _of(cls, gaps: Law, service: Law, servers: int | None) -> Queue:
-        rho = service.mean / gaps.mean / (servers or math.inf)
-        scv = gaps.cv**2 + service.cv**2
-        power = math.sqrt(2.0 * ((servers or math.inf) + 1.0)) - 1.0
-        wait = rho**power / (1.0 - rho) * service.mean * scv / 2.0 / (servers or math.inf)
-        return cls(rho, scv, wait, service)
-
-    @property
-    def correlation(self) -> float:
-        """Return the correlation time in requests."""
-        return 2.0 * self.scv / (1.0 - self.rho) ** 2
+        return queue(gaps, station.service, station.servers)
 
 
-def open_length(queues: list[Queue], tasks: float, *, parallel: bool = False, limit: float | None = None) -> Length:
-    """Return the length of a replication of an open system.
+def queue(gaps: Law, service: Law, servers: int | None) -> Queue:
+    """Return what theory says of a station.
 
     Parameters
     ----------
-    queues : list of Queue
-        Its stations.
+    gaps, service : Law
+        Of arrivals and of service, in one unit of time.
+    servers : int or None
+        None: nobody waits.
+
+    Examples
+    --------
+    >>> found = queue(Exponential(1.25), Exponential(1.0), 1)
+    >>> round(found.wait, 9), round(found.correlation), round(found.variance)
+    (4.0, 100, 1976)
+    """
+    if servers is None:
+        return Queue(0.0, 1.0, 0.0, service.mean, 0.0, service.cv**2)
+    rho = service.mean / gaps.mean / servers
+    scv = gaps.cv**2 + service.cv**2
+    waiting = rho ** (math.sqrt(2.0 * (servers + 1.0)) - 1.0)
+    wait = waiting / (1.0 - rho) * service.mean * scv / 2.0 / servers
+    correlation = max(2.0 * scv / (1.0 - rho) ** 2, float(servers))
+    if servers == 1 and isinstance(gaps, Exponential):
+        variance = poisson_variance(service, rho)
+    else:
+        variance = correlation * wait**2 * (2.0 / waiting - 1.0) / (2.0 / rho - 1.0)
+    return Queue(rho, correlation, wait, service.mean, variance, service.cv**2)
+
+
+def poisson_variance(service: Law, rho: float) -> float:
+    """Return the asymptotic variance, per request, of the mean wait of an M/G/1 queue.
+
+    Poisson's equation of the workload V is solved by V^2 / 2(1 - rho). So the sum of V - E V over arrivals differs
+    little from a martingale that jumps at each of them by V - E V + rate (2 V S + S^2) / 2(1 - rho), and the mean
+    square of this jump is the answer; the moments of V are Takacs's.
+
+    Examples
+    --------
+    >>> round(poisson_variance(Exponential(1.0), 0.8))  # rho (2 + 5 rho - 4 rho^2 + rho^3) / (1 - rho)^4
+    1976
+    """
+    rate = rho / service.mean
+    s1, s2, s3, s4 = (_moment(service, order) for order in (1, 2, 3, 4))
+    mean = rate * s2 / 2.0 / (1.0 - rho)
+    square = 2.0 * mean**2 + rate * s3 / 3.0 / (1.0 - rho)
+    spread = square - mean**2
+    factor = rate / 2.0 / (1.0 - rho)
+    return spread + 4.0 * factor * s1 * spread + factor**2 * (4.0 * square * s2 + 4.0 * mean * s3 + s4)
+
+
+def length(spread: float, *, correlation: float, tasks: float, services: float) -> Length:
+    """Return the length of a replication of an open system, and the limit of what it gives.
+
+    Parameters
+    ----------
+    spread : float
+        Asymptotic variance of the answer, per request and as a share of its square.
+    correlation : float
+        Requests over which waits are correlated.
     tasks : float
         Executions of a request.
-    parallel : bool
-        Whether a request is at all stations at once, rather than at one after the other.
-    limit : float, optional
-        For answers on which this theory is known to be too hopeful.
+    services : float
+        Squared cv of a service time, over the executions of a request that show it.
     """
-    total = max(q.wait + q.service.mean for q in queues)
-    if not parallel:
-        total = sum(q.wait + q.service.mean for q in queues)
-    shares = [q.correlation * (q.wait / total) ** 2 for q in queues]
-    spread = 1.0 + (max(shares) if parallel else sum(shares))
-    seen = _SERVICES * max(queues, key=lambda q: q.rho).service.cv ** 2
-    if limit is None:
-        needed = [(each, max(spread * (_WIDTH / each) ** 2, seen)) for each in LIMITS]
-        limit, requests = next((pair for pair in needed if pair[1] * tasks <= BUDGET), needed[-1])
-    else:
-        requests = max(seen, BUDGET / tasks)
-    warmup = math.ceil(_WARMUP * max(q.correlation for q in queues))
-    return Length(warmup + math.ceil(max(requests, 20_000) / REPLICATIONS), warmup, limit)
+    least = max(FEWEST, SERVICES * services)
+    needed = [(limit, max((1.0 + spread) * (_WIDTH / limit) ** 2, least)) for limit in LIMITS]
+    limit, requests = next((pair for pair in needed if pair[1] * tasks <= BUDGET), needed[-1])
+    warmup = math.ceil(_WARMUP * correlation)
+    return Length(warmup + math.ceil(requests / REPLICATIONS), warmup, limit)
+
+
+def _moment(law: Law, order: int) -> float:
+    """Return a raw moment by integrating the tail, which all laws give accurately."""
+    if law.cv == 0.0:
+        return law.mean**order
+    x = law.mean * np.geomspace(1e-9, 1e9, 200_001)
+    return float(np.trapezoid(order * x**order * law.sf(x), np.log(x)))

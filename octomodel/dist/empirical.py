@@ -7,6 +7,7 @@ import hashlib
 import io
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -45,7 +46,7 @@ class Empirical(Law):
     """
 
     name = "empirical"
-    samples: tuple[float, ...]
+    samples: Sequence[float]
     file: str | None = field(default=None, compare=False)
     column: str | None = field(default=None, compare=False)
     sha256: str | None = field(default=None, compare=False)

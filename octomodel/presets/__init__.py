@@ -156,7 +156,7 @@ def load(name: str, system: System, *, requests: int, utilization: float | None 
     Examples
     --------
     >>> load("llm_chat_code", hardware("chip_64c"), requests=100).arrival_cycles[:2].tolist()
-    [0, 23961]
+    [0, 44053]
     """
     count = checks.integer("load.requests", requests, 1, 2**39)
     found = document("workflow", name).load

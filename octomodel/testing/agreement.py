@@ -75,8 +75,8 @@ def fields_of_reference(model: Model, reference: Reference) -> Fields:
         out[f"tbu {cause}", ("tbu",)] = np.array(reference.tbu[cause], dtype=np.int64)
     for name in STATION_FIELDS:
         station = np.zeros((n_cluster, n_task), dtype=np.int64)
-        for place, counts in reference.station.items():
-            station[place] = counts[name]
+        for (cluster, task), counts in reference.station.items():
+            station[cluster, task] = counts[name]
         out[f"station {name}", ("cluster", "tb")] = station
     for entity, names, values in (
         ("link", LINK_FIELDS, reference.link),

@@ -101,9 +101,9 @@ def scenario(seed: int, executions: int | None = None) -> Scenario:
     )
     workflow = make_workflow(Choice("workflow", seed), choose.weighted(THEMES), phased)
     system, placed = make_machine(Choice("machine", seed), workflow, large)
-    share = choose.real(0.1, 0.9) if choose.chance(0.22) and not large else 1.0
+    share = choose.real(0.1, 1.2) if choose.chance(0.25) and not large else 1.0
     visits = sum(workflow.visits().values())
-    requests = round(min(scenarios_load.MOST_REQUESTS, max(1.0, wanted / share / max(visits, 0.1))))
+    requests = round(min(scenarios_load.MOST_REQUESTS, max(1.0, wanted / min(1.0, share) / max(visits, 0.1))))
     per_request = scenarios_load.bottleneck(system, placed)
     load = scenarios_load.make_load(choose, kind, requests, per_request, placed)
     cycles = per_request * requests
@@ -123,4 +123,5 @@ def scenario(seed: int, executions: int | None = None) -> Scenario:
 def _executions(choose: Choice, large: bool) -> int:
     if large:
         return choose.integer(5_300, 6_500)
-    return round(2.0 ** choose.real(4.0, 7.0) if choose.chance(0.12) else 2.0 ** choose.real(7.5, 8.7))
+    low, high = (4.0, 7.0) if choose.chance(0.12) else (7.5, 8.7)
+    return round(float(2.0 ** choose.real(low, high)))

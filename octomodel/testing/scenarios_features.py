@@ -67,7 +67,7 @@ def features(made: Scenario, model: Model, outcome: Outcome) -> frozenset[str]:
 def _waited_after_fork(model: Model, outcome: Outcome) -> bool:
     """Tell whether a child waited for a slot: only forks lead to a first task of a branch unmarked."""
     program = model.program
-    waited = outcome.station["line_wait"].any(axis=0)
+    waited = np.any(outcome.station["line_wait"], axis=0)
     for fork in np.flatnonzero(program.node_kind == FORK):
         first = program.edge_node[program.edge_indptr[fork] : program.edge_indptr[fork + 1]]
         if waited[program.node_task[first[program.node_kind[first] == TASK]]].any():
@@ -77,7 +77,7 @@ def _waited_after_fork(model: Model, outcome: Outcome) -> bool:
 
 def _executed_in_select(model: Model, outcome: Outcome) -> bool:
     program = model.program
-    executed = outcome.station["executions"].any(axis=0)
+    executed = np.any(outcome.station["executions"], axis=0)
     for select in np.flatnonzero(program.node_kind == SELECT):
         inside = program.node_task[select : program.node_join[select]]
         if executed[inside[inside >= 0]].any():

@@ -64,7 +64,7 @@ def _system(choose: Choice, workflow: Workflow, rows: int, cols: int, tbus: int)
         decision_cycles=decision,
         peas=choose.weighted({1: 3, 2: 1, 4: 1}),
         tbu_speed=_speed(choose, rows * cols, tbus),
-        resident_slots=choose.integer(1, 3),
+        resident_slots=choose.weighted({1: 1, 2: 1, 3: 2}),
         switch_cycles=choose.weighted({0: 1, 1: 1, 7: 1}),
         reload_cycles=choose.weighted({0: 1, 3: 1, 20: 1}),
         reload_bytes_per_cycle=choose.pick(rates),

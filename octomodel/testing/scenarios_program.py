@@ -185,7 +185,7 @@ class _Maker:
             return {name: share / sum(shares.values()) for name, share in shares.items()}
 
         bodies = {name: self.body(depth, task=False) for name in names}
-        return program.branch(self.by_phase(values), **bodies)
+        return program.branch(self.by_phase(values), **bodies)  # type: ignore[arg-type]
 
     def again(self, depth: int) -> Element:
         again = self.by_phase(lambda: self.choose.pick((0.0, 0.3, 0.5, 0.7)))
@@ -214,4 +214,4 @@ class _Maker:
         k = self.choose.integer(1, len(names))
         items = self.choose.weighted({1: 3, 2: 1, 3: 1})
         bodies = {name: self.body(min(depth, 1), task=items > 1) for name in names}
-        return program.select(k, self.by_phase(lambda: self.shares(names, k)), items=items, **bodies)
+        return program.select(k, self.by_phase(lambda: self.shares(names, k)), items=items, **bodies)  # type: ignore[arg-type]

@@ -66,7 +66,8 @@ class _Maker:
             return self.task()
         kinds = (self.task, self.branch, self.again, self.count, self.fork, self.select)
         kind = self.draw(st.sampled_from(kinds))
-        return kind() if kind == self.task else kind(depth - 1)
+        made: Element = kind() if kind == self.task else kind(depth - 1)
+        return made
 
     def task(self, _: int = 0) -> Element:
         name = f"t{self.n_task}"
@@ -109,7 +110,7 @@ class _Maker:
             return {name: share / sum(shares.values()) for name, share in shares.items()}
 
         probabilities = self.by_phase(values)
-        return program.branch(probabilities, **{name: self.body(depth, task=False) for name in names})
+        return program.branch(probabilities, **{name: self.body(depth, task=False) for name in names})  # type: ignore[arg-type]
 
     def again(self, depth: int) -> Element:
         again = self.by_phase(lambda: self.draw(st.sampled_from([0.0, 0.25, 0.6])))
@@ -129,7 +130,7 @@ class _Maker:
         items = self.draw(st.integers(1, 3))
         weights = self.by_phase(lambda: self.shares(names, k))
         bodies = {name: self.body(depth, task=items > 1) for name in names}
-        return program.select(k, weights, items=items, **bodies)
+        return program.select(k, weights, items=items, **bodies)  # type: ignore[arg-type]
 
 
 __all__ = ["ATTRIBUTES", "PHASES", "workflows"]

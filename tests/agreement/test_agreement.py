@@ -10,6 +10,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
+from octomodel.kernels._jit import JIT_ENABLED
 from octomodel.run import run
 from octomodel.testing import run_reference
 from octomodel.testing.agreement import Check, check, check_all, differences
@@ -88,7 +89,8 @@ def test_many_scenarios() -> None:
 
 @pytest.mark.nojit
 def test_small_scenarios() -> None:
-    small = check_all(range(N_SMALL), processes=0, executions=45)
+    # uncompiled in this process, where coverage is taken
+    small = check_all(range(N_SMALL), processes=CORES if JIT_ENABLED else 0, executions=45)
     assert faults(small) == []
     assert sum(one.events <= 500 for one in small) >= 500
 

@@ -11,7 +11,7 @@ from octomodel.kernels.model import Model
 from octomodel.run import CHUNK, run
 from octomodel.testing.laws_models import smallest_latency, stepping
 from octomodel.testing.laws_pairs import identical
-from octomodel.testing.scenarios import Scenario, scenario
+from octomodel.testing.scenarios import scenario
 
 
 def several_groups(model: Model) -> bool:
@@ -22,26 +22,13 @@ def several_clusters(model: Model) -> bool:
     return bool((np.bincount(model.machine.cluster_pipeline) > 1).any())
 
 
-def chosen(executions: int) -> list[Scenario]:
-    """Five scenarios of several groups and five of pipelines of several clusters, with an exact step or none."""
-    found: dict[str, list[Scenario]] = {"groups": [], "clusters": []}
-    for seed in range(70_000, 70_500):
-        made = scenario(seed, executions)
-        model = made.model
-        if model.load.step > smallest_latency(model):
-            continue
-        kind = "groups" if several_groups(model) else "clusters" if several_clusters(model) else ""
-        if kind and len(found[kind]) < 5:
-            found[kind].append(made)
-    return found["groups"] + found["clusters"]
+SEVERAL_GROUPS = (70_005, 70_020, 70_021, 70_023, 70_029)
+ONE_GROUP = (70_002, 70_007, 70_011, 70_012, 70_015)
 
 
-SCENARIOS = chosen(150)
-
-
-@pytest.mark.parametrize("made", SCENARIOS, ids=lambda made: f"seed{made.seed}")
-def test_threads_chunks_and_steps(made: Scenario) -> None:
-    model = made.model
+@pytest.mark.parametrize("seed", SEVERAL_GROUPS + ONE_GROUP)
+def test_threads_chunks_and_steps(seed: int) -> None:
+    model = scenario(seed, executions=150).model
     first = run(model, threads=1)
     steps = sorted({0, 1, max(1, smallest_latency(model) // 2), smallest_latency(model)})
     for threads, chunk, step in product((1, 2), (1, 7, 1000, CHUNK), steps):
@@ -51,13 +38,16 @@ def test_threads_chunks_and_steps(made: Scenario) -> None:
 
 @pytest.mark.nojit
 def test_chunks_and_steps() -> None:
-    for made in chosen(20):
-        model = made.model
+    for seed in SEVERAL_GROUPS + ONE_GROUP:
+        model = scenario(seed, executions=20).model
         first = run(model, threads=1)
         for chunk, step in ((7, 0), (CHUNK, smallest_latency(model)), (1000, 1)):
             assert identical(first, run(stepping(model, step), threads=2, chunk=chunk)) == []
 
 
-def test_there_are_scenarios_of_both_kinds() -> None:
-    assert len(SCENARIOS) == 10
-    assert sum(several_groups(made.model) for made in SCENARIOS) >= 5
+@pytest.mark.parametrize("seed", SEVERAL_GROUPS + ONE_GROUP)
+def test_the_scenarios_are_what_they_are_meant_to_be(seed: int) -> None:
+    model = scenario(seed, executions=150).model
+    assert several_groups(model) == (seed in SEVERAL_GROUPS)
+    assert several_groups(model) or several_clusters(model)
+    assert model.load.step <= smallest_latency(model) > 1

@@ -18,7 +18,7 @@ pytest.importorskip("simpy", reason="the simulators to compare with come with re
 pytest.importorskip("ciw", reason="the simulators to compare with come with requirements/bench.txt")
 
 from bench import __main__ as command  # noqa: E402
-from bench import memory, rows, simpy_lean, speed, startup, timing, w1, w2, wafer  # noqa: E402
+from bench import memory, rows, simpy_lean, speed, timing, w1, w2, wafer  # noqa: E402
 from bench.rows import Row  # noqa: E402
 from bench.sizes import Sizes  # noqa: E402
 from octomodel import mapping  # noqa: E402
@@ -121,32 +121,6 @@ def test_memory_counts_every_array() -> None:
     assert 0 < large.per_tbu < small.per_tbu  # what belongs to the program is shared by more
     assert small.per_request == large.per_request >= 32
     assert small.per_worker > 0
-
-
-def test_startup_and_no_reference_counting() -> None:
-    found = {row.quantity: row for row in startup.benchmark(dataclasses.replace(TINY, repeats=1))}
-    for quantity in ("first result of a cold process, compiling", "first result of a second process"):
-        assert found[quantity].value > 0
-    assert found["import octomodel"].value > 0
-    assert found["increments and decrements of reference counts"].value == 0
-
-
-def test_reference_counting_is_found() -> None:
-    @numba.njit
-    def keeps(array: Any) -> Any:
-        kept = [array]
-        kept.append(array)
-        return kept
-
-    keeps(np.zeros(3))
-    found = startup.counting(keeps)
-    assert found["functions"] > 0
-    assert found["references"] > 0
-
-
-def test_failing_process_is_found(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(AssertionError):
-        startup.process("print(1); raise SystemExit(3)", str(tmp_path))
 
 
 def test_wafer() -> None:

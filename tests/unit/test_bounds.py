@@ -9,10 +9,11 @@ import pytest
 
 import octomodel as om
 from octomodel import lower, mapping
-from octomodel.bounds import BLOCK, _Search, bounds, call
+from octomodel.bounds import BLOCK, _Search, bounds
 from octomodel.errors import RunError
-from octomodel.kernels import _jit, bare, codes
+from octomodel.kernels import _jit, codes
 from octomodel.kernels.bounds import find_bounds
+from octomodel.kernels.interpret import call
 from octomodel.kernels.model import Model
 from octomodel.run import run
 from octomodel.testing.reference_bounds import reference_bounds
@@ -162,17 +163,13 @@ def test_unlimited_window_of_one_pipeline_leaves_the_longest_request() -> None:
 
 
 def test_a_visit_too_many_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    make = _Search._walk
-
-    def on_its_last_visit(search: _Search) -> bare.Walk:
-        walk = make(search)
-        walk.ctl["place"], walk.ctl["end"], walk.ctl["node"] = 0, 1, -1
-        assert call(find_bounds, walk, 2) == codes.BUDGET
-        walk.visits[1] = codes.VISIT_LIMIT - 1
-        return walk
-
-    # the walk stands at the UNTIL that leads back to the task
-    monkeypatch.setattr(_Search, "_walk", on_its_last_visit)
-    monkeypatch.setattr(_Search, "take", lambda search: (0, 1))
+    drawn = model([om.loop(TASK, count=2)], om.closed(1))
+    walk = _Search(drawn, 2)._walk()
+    walk.ctl["end"], walk.ctl["node"] = 1, -1
+    assert call(find_bounds, walk, 2) == codes.BUDGET
+    # the walk stands at the UNTIL that leads back to the task, whose next visit is to be one too many
+    walk.visits[1] = codes.VISIT_LIMIT - 1
+    assert call(find_bounds, walk, 2) == codes.TOO_MANY_VISITS
+    monkeypatch.setattr("octomodel.bounds.call", lambda *_: codes.TOO_MANY_VISITS)
     with pytest.raises(RunError, match=r"2\*\*24 times"):
-        bounds(model([om.loop(TASK, count=2)], om.closed(1)))
+        bounds(drawn)

@@ -9,10 +9,11 @@ import pytest
 
 import octomodel as om
 from octomodel import ideal, lower, mapping
-from octomodel.bounds import bounds, call
+from octomodel.bounds import bounds
 from octomodel.errors import RunError
 from octomodel.kernels import codes
 from octomodel.kernels.ideal import advance_pool
+from octomodel.kernels.interpret import call
 from octomodel.kernels.model import Model
 from octomodel.outcome import CAUSES, Outcome
 from octomodel.run import run

@@ -43,7 +43,7 @@ def test_every_file_is_a_preset_and_reads_as_one(repository: Path) -> None:
     assert found == {("workflow", name) for name in WORKFLOWS} | {("hardware", name) for name in MACHINES}
     for path in files(repository):
         read = yaml_io.read_file(path)
-        assert read == presets.document(kinds[path.parent.name], path.stem)  # type: ignore[arg-type]
+        assert read == presets.document(kinds[path.parent.name], path.stem)
         assert read.title
         assert read.sources
         assert (read.workflow is None) == (path.parent.name == "hardware")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -98,6 +97,14 @@ class Report:
         }
 
 
+@dataclass(frozen=True)
+class Measured:
+    """One experiment that has been run: what is to be compared, and what it cost."""
+
+    metrics: Sequence[Metric]
+    executions: int
+
+
 def verify(
     *,
     quick: bool = False,
@@ -144,18 +151,20 @@ def verify(
     scale = checks.real("verify.service_scale", service_scale, 1e-3, 1e3)
     chosen = _chosen(quick, cases)
     workers = threads_default() if threads is None else checks.integer("verify.threads", threads, 1, 4096)
-    total = 0
-    found: list[tuple[Case, list[tuple[Metric, int]]]] = []
+    found: list[list[Measured]] = []
     with ThreadPoolExecutor(min(workers, len(chosen))) as pool:
-        for done, (case, metrics) in enumerate(
-            zip(chosen, pool.map(lambda each: _measured(each, scale), chosen), strict=True), 1
-        ):
-            found.append((case, metrics))
+        for done, measured in enumerate(pool.map(lambda case: _measured(case, scale), chosen), 1):
+            found.append(measured)
             if progress is not None:
-                progress(case.name, done, len(chosen))
-    level = FAMILY_ERROR / sum(len(metrics) for _, metrics in found)
-    rows = [check(case.name, case.kind, metric, level, n) for case, metrics in found for metric, n in metrics]
-    return Report(tuple(rows), total)
+                progress(chosen[done - 1].name, done, len(chosen))
+    level = FAMILY_ERROR / sum(len(each.metrics) for measured in found for each in measured)
+    rows = [
+        check(case.name, case.kind, metric, level, each.executions)
+        for case, measured in zip(chosen, found, strict=True)
+        for each in measured
+        for metric in each.metrics
+    ]
+    return Report(tuple(rows), sum(each.executions for measured in found for each in measured))
 
 
 def _chosen(quick: bool, cases: Sequence[str] | None) -> list[Case]:
@@ -168,15 +177,16 @@ def _chosen(quick: bool, cases: Sequence[str] | None) -> list[Case]:
     return [known[name] for name in cases]
 
 
-def _measured(case: Case, scale: float) -> list[tuple[Metric, int]]:
-    """Simulate one system; return what is to be compared, with the executions it cost."""
+def _measured(case: Case, scale: float) -> list[Measured]:
+    """Simulate the experiments of one system."""
     assert case.build is not None
-    result: list[tuple[Metric, int]] = []
+    result = []
     for number, experiment in enumerate(case.build(Bench(case.name, facts()[case.name], scale))):
         executions = 0
-        for seen in observe(experiment.setup, zlib.crc32(case.name.encode()) + number):
+        # experiments of a system differ in the seed's upper part, calls of one in the lower
+        for seen in observe(experiment.setup, zlib.crc32(case.name.encode()) + (number << 32)):
             executions += seen.executions
             for metric in experiment.metrics:
                 metric.take(seen)
-        result += [(metric, executions) for metric in experiment.metrics]
+        result.append(Measured(experiment.metrics, executions))
     return result

@@ -1,0 +1,269 @@
+"""Deliberate faults of the kernel, one per kind of rule, are each found by the generated scenarios.
+
+A fault is a changed line. It is made in the source of a kernel, so these tests need the kernels as plain Python;
+where a line is no longer there, the test says so: then the fault has to be put where its rule is kept now.
+"""
+
+from __future__ import annotations
+
+import inspect
+import pkgutil
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from octomodel import kernels
+from octomodel.errors import RunError
+from octomodel.kernels._jit import JIT_ENABLED
+from octomodel.kernels.model import Model
+from octomodel.run import run
+from octomodel.testing import Reference, run_reference
+from octomodel.testing.agreement import differences
+from octomodel.testing.scenarios import scenario
+
+pytestmark = [
+    pytest.mark.nojit,
+    pytest.mark.skipif(JIT_ENABLED, reason="changes lines of kernels, so only with NUMBA_DISABLE_JIT=1"),
+]
+
+SEEDS = range(300_000, 300_150)
+EXECUTIONS = 60
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One changed line: ``old`` stands exactly once in a function of a kernel module and becomes ``new``."""
+
+    name: str
+    rule: str
+    module: str
+    function: str
+    old: str
+    new: str
+
+
+FAULTS = (
+    Fault(
+        "what wants a slot at one cycle enters in the order of coming",
+        "4.3",
+        "lists",
+        "insert",
+        "w.token[last].time == time and w.token[last].key <= key",
+        "w.token[last].time == time",
+    ),
+    Fault(
+        "fresh tokens are served before recirculated ones",
+        "4.5",
+        "execute",
+        "take",
+        "station.again_len > 0 and",
+        "station.again_len > 0 and station.fresh_len == 0 and",
+    ),
+    Fault(
+        "a slot that comes free is not offered to the line",
+        "4.5",
+        "execute",
+        "leave_fresh",
+        "station.slots > 0",
+        "station.slots < 0",
+    ),
+    Fault(
+        "a join is where its fork is",
+        "4.8",
+        "control",
+        "spread",
+        "choose_cluster(w, c, parent.request, after.task) if after.kind == TASK else c",
+        "c",
+    ),
+    Fault(
+        "an idle owner kept for a token takes another",
+        "4.10",
+        "execute",
+        "take",
+        "tbu.reserved < 0:\n        token",
+        "True:\n        token",
+    ),
+    Fault(
+        "a join of which one child is marked is marked",
+        "4.6",
+        "push",
+        "join_child",
+        "&= child.mark",
+        "|= child.mark",
+    ),
+    Fault(
+        "a joined token carries what its last child did",
+        "1.4",
+        "push",
+        "join_child",
+        "child.bytes = join.bytes",
+        "pass",
+    ),
+    Fault(
+        "messages come in by the side they leave to",
+        "3.2",
+        "link",
+        "join_link",
+        "(port ^ 1) << 40",
+        "port << 40",
+    ),
+    Fault("a link serves several messages at once", "7.1", "link", "join_link", "max(t, link.free)", "t"),
+    Fault(
+        "half way round a torus by the higher port",
+        "7.2",
+        "link",
+        "next_port",
+        "2 * east >= columns",
+        "2 * east > columns",
+    ),
+    Fault(
+        "the highest-numbered owner takes a token",
+        "3.7",
+        "execute",
+        "lowest_idle",
+        "range(station.owner, station.owner_end)",
+        "range(station.owner_end - 1, station.owner - 1, -1)",
+    ),
+    Fault(
+        "a TBU is asked once and never again",
+        "6.2",
+        "cluster",
+        "lend",
+        "tbu.asked == cluster.news",
+        "tbu.asked > 0",
+    ),
+    Fault("a spill gives one place back", "6.5", "push", "release", "+= spill.node", "+= 1"),
+    Fault(
+        "a spilled token leaves before it has come in",
+        "6.5",
+        "push",
+        "push",
+        "begin = max(t, w.token[pushed.place].time + delay)",
+        "begin = t",
+    ),
+    Fault("the only token of a queue is stolen", "6.6", "arrive", "answer", "longest = 1", "longest = 0"),
+    Fault(
+        "CBUs take tokens in the order of coming",
+        "4.7",
+        "walk",
+        "step",
+        "lists.insert(w, ctl.cluster_queues + 4 * c + lists.CONTROL_LINE, token)",
+        "lists.append(w, ctl.cluster_queues + 4 * c + lists.CONTROL_LINE, token)",
+    ),
+    Fault(
+        "every visit draws like the first",
+        "2.3",
+        "execute",
+        "begin",
+        "token.node, visit, 0",
+        "token.node, 1, 0",
+    ),
+    Fault(
+        "a select draws a branch twice",
+        "2.4",
+        "control",
+        "select",
+        "if w.drawn[n + i] == 0 and weight",
+        "if weight",
+    ),
+    Fault("a credit admits nobody", "8.3", "arrive", "receive", "next_arrival(w, c)", "pass"),
+    Fault(
+        "the most recently run configuration is evicted",
+        "5.3",
+        "execute",
+        "victim",
+        "resident.used <",
+        "resident.used >",
+    ),
+    Fault(
+        "two loads at once through the port", "5.3", "execute", "prepare", "max(t, cluster.port_free)", "t"
+    ),
+    Fault(
+        "the last epoch hook is left out",
+        "7.5",
+        "cluster",
+        "cycle",
+        "group.unfinished > 0 or group.last_end >= t",
+        "group.unfinished > 0",
+    ),
+    Fault(
+        "a run under way at the horizon is not counted",
+        "9.2",
+        "advance",
+        "close_group",
+        "+= t - tbu.run_start",
+        "+= 0",
+    ),
+    Fault(
+        "a link served beyond the horizon counts",
+        "9.3",
+        "advance",
+        "close_group",
+        "max(0, w.link[port].free - t)",
+        "0",
+    ),
+    Fault(
+        "a long idle spell is surplus from its start",
+        "9.1",
+        "account",
+        "charge",
+        "min(spell, w.ctl[0].surplus_after)",
+        "spell if spell <= w.ctl[0].surplus_after else 0",
+    ),
+    Fault("one round is enough", "3.1", "cluster", "rounds", "if not due(w, c, t):", "if True:"),
+)
+
+
+@cache
+def prepared(seed: int) -> tuple[Model, Reference]:
+    model = scenario(seed, EXECUTIONS).model
+    return model, run_reference(model)
+
+
+def modules() -> list[ModuleType]:
+    return [
+        import_module(f"{kernels.__name__}.{info.name}") for info in pkgutil.iter_modules(kernels.__path__)
+    ]
+
+
+def faulty(fault: Fault) -> tuple[Any, Any]:
+    """Return a kernel and the same kernel with its line changed."""
+    module = import_module(f"{kernels.__name__}.{fault.module}")
+    right = getattr(module, fault.function)
+    source = inspect.getsource(right)
+    where = f"kernels/{fault.module}.py, {fault.function}"
+    assert source.count(fault.old) == 1, f"{fault.old!r} stands {source.count(fault.old)} times in {where}"
+    made: dict[str, Any] = {}
+    exec(compile(source.replace(fault.old, fault.new), f"<{where}, faulty>", "exec"), module.__dict__, made)
+    return right, made.popitem()[1]
+
+
+def found(model: Model, reference: Reference) -> bool:
+    try:
+        return bool(differences(model, run(model, threads=1), reference))
+    except RunError:
+        return True
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name.replace(" ", "_"))
+def test_fault_is_found(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
+    right, wrong = faulty(fault)
+    for module in modules():
+        for name, value in vars(module).copy().items():
+            if value is right:
+                monkeypatch.setattr(module, name, wrong)
+    assert any(found(*prepared(seed)) for seed in SEEDS), f"rule {fault.rule}: {fault.name}"
+
+
+def test_every_kind_of_rule_has_a_fault() -> None:
+    """Each chapter of the rules; all scenarios are right without a fault (``test_agreement``)."""
+    assert {fault.rule.split(".")[0] for fault in FAULTS} >= {"1", "2", "3", "4", "5", "6", "7", "8", "9"}
+    assert len(FAULTS) >= 12
+
+
+def test_the_scenarios_are_right_without_a_fault() -> None:
+    assert not any(found(*prepared(seed)) for seed in SEEDS[:40])
