@@ -119,8 +119,7 @@ choose_edge = jit(_choose_edge)
 
 
 def _draw_items(w: Bare, slot: int, phase: int, key: int, node: int, visit: int) -> None:
-    """Draw the branches of a SELECT: ``drawn`` and the counters of their loops say how many items took each (rule 2.4).
-    """
+    """Draw the branches of a SELECT: ``drawn`` and their loop counters say how many items took each (rule 2.4)."""
     first = w.edge_indptr[node]
     n = w.edge_indptr[node + 1] - first
     weights = phase * len(w.edge_node) + first

@@ -22,11 +22,7 @@ def reference_bounds(model: Model) -> dict[str, float]:
         The three bounds by name; exact for any number of different speeds.
     """
     program, machine, load = model
-    live = [
-        speed
-        for speed, dead in zip(machine.tbu_speed.tolist(), machine.tbu_dead.tolist(), strict=True)
-        if not dead
-    ]
+    live = [speed for speed, dead in zip(machine.tbu_speed.tolist(), machine.tbu_dead.tolist(), strict=True) if not dead]
     draws = Draws(program, load)
     work, paths, longest = Fraction(0), 0, 0
     for number, arrival in zip(load.source_request.tolist(), load.source_arrival.tolist(), strict=True):
@@ -63,9 +59,7 @@ class _Request:
         """Return the cycles from reaching one node to reaching another, through all branches of the forks between."""
         t = 0
         while node != stop:
-            edges = self.program.edge_node[
-                self.program.edge_indptr[node] : self.program.edge_indptr[node + 1]
-            ].tolist()
+            edges = self.program.edge_node[self.program.edge_indptr[node] : self.program.edge_indptr[node + 1]].tolist()
             kind = self.program.node_kind[node]
             assert kind not in (JOIN, END)
             self.visits[node] = visit = self.visits.get(node, 0) + 1

@@ -111,9 +111,7 @@ class _IdealMachine:
         self.waiting: list[tuple[int, int, int, int, _Request]] = []  # ready at, request, node, visit
         sources = list(zip(load.source_indptr.tolist(), load.source_indptr.tolist()[1:], strict=False))
         arrivals, numbers = load.source_arrival.tolist(), load.source_request.tolist()
-        self.source = sorted(
-            (arrivals[i], numbers[i], pipeline) for pipeline, (a, b) in enumerate(sources) for i in range(a, b)
-        )
+        self.source = sorted((arrivals[i], numbers[i], pipeline) for pipeline, (a, b) in enumerate(sources) for i in range(a, b))
         windows = machine.pipeline_window.tolist()
         self.room = sum(windows) if load.closed and min(windows) >= 0 else len(self.source)
         n = len(self.source)

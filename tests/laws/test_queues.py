@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from octomodel import dist, load, lower, mapping, program
+from octomodel import dist, lower, mapping, program
 from octomodel.hardware import System
 from octomodel.kernels.model import Model
+from octomodel.load import Load, closed, renewal
 from octomodel.run import run
 from octomodel.testing import laws_pairs as pairs
 from octomodel.testing.laws_tree import Trees
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.nojit
 LAWS = (dist.Exponential(40), dist.Deterministic(37), dist.Empirical((0, 1, 90)), dist.Gamma(30, 2))
 
 
-def lowered(workflow: Workflow, system: System, source: load.Load, seed: int = 0) -> Model:
+def lowered(workflow: Workflow, system: System, source: Load, seed: int = 0) -> Model:
     return lower.lower(workflow, system, source, mapping.make(workflow, system), seed=seed).model
 
 
@@ -30,7 +31,7 @@ def lowered(workflow: Workflow, system: System, source: load.Load, seed: int = 0
 def test_single_fifo_server_is_lindley(law: dist.Law, slots: int) -> None:
     """Departures follow d[r] = max(a[r], d[r-1]) + s[r], however few the places of the queue."""
     system = System(1, 1, tbus=1, queue_slots=slots)
-    source = load.renewal(dist.Gamma(mean=42, cv=1.5), 200, in_flight=None)
+    source = renewal(dist.Gamma(mean=42, cv=1.5), 200, in_flight=None)
     model = lowered(Workflow("one", program.task("only", law)), system, source, seed=slots)
     trees = Trees(model)
     service = np.array([trees.tree(r).last.end for r in range(200)])
@@ -49,7 +50,7 @@ def test_single_fifo_server_is_lindley(law: dist.Law, slots: int) -> None:
 @pytest.mark.parametrize(("first", "second"), [(10, 7), (1, 1), (0, 5), (31, 0), (400, 3)])
 def test_chained_deterministic_tasks(first: int, second: int) -> None:
     """One request in flight, no transfers: two tasks in a row are one of their sum."""
-    source = load.closed(40, in_flight=1)
+    source = closed(40, in_flight=1)
     two = Workflow("two", program.task("a", first), program.task("b", second))
     one = Workflow("one", program.task("ab", first + second))
     chained = run(lowered(two, System(1, 1, tbus=2), source), threads=1)
@@ -95,7 +96,7 @@ def test_descriptions_round_trip() -> None:
         made = scenario(seed, executions=40)
         workflow = Workflow.from_dict(made.workflow.to_dict())
         system = System.from_dict(made.system.to_dict())
-        source = load.Load.from_dict(made.load.to_dict())
+        source = Load.from_dict(made.load.to_dict())
         options = {"seed": seed, "horizon": made.horizon, "step": made.step}
         codes = {"dispatch": made.policy.dispatch, "route": made.policy.route}
         again = lower.lower(workflow, system, source, made.mapping, **options, **codes).model

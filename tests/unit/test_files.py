@@ -525,6 +525,11 @@ def test_the_digest_sees_every_change() -> None:
     assert len(set(digests.values())) == len(digests), digests
 
 
+def test_the_digest_sees_the_shape() -> None:
+    wide, high = (xr.Dataset({"a": (("x", "y"), np.zeros(shape))}) for shape in ((2, 3), (3, 2)))
+    assert content_digest(wide) != content_digest(high)
+
+
 def test_the_digest_ignores_what_files_cannot_keep() -> None:
     study = make_study()
     digest = content_digest(study)

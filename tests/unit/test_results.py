@@ -294,6 +294,13 @@ def test_latency_is_ordered_by_arrival() -> None:
     assert steady.sel(statistic="mean", bound="lo") > 900
 
 
+def test_requests_that_did_not_end_do_not_count_as_fast() -> None:
+    end = np.arange(4_000) * 10 + np.random.default_rng(5).integers(900, 1_100, 4_000)
+    end[::2] = -1
+    steady = octo(make_study(make_outcome(n_request=4_000, request_end=end))).latency((0.5,))
+    assert (steady.sel(bound="lo") > 950).all() and (steady.sel(bound="hi") < 1_050).all()
+
+
 def test_latency_gives_the_quantiles_asked_for_and_the_milestones() -> None:
     n = 20_000
     first = np.random.default_rng(4).integers(0, 1_000, (1, n))

@@ -85,8 +85,18 @@ def test_intervals_are_not_wider_than_needed() -> None:
     assert 0.9 * ideal < np.mean(widths) < 1.25 * ideal
 
 
-@pytest.mark.parametrize(("n_run", "n"), [(1, 1_500), (3, 500), (10, 120)])
-def test_a_short_run_gives_no_interval_but_a_reason(n_run: int, n: int) -> None:
+def test_correlation_left_between_batches_does_not_narrow_the_interval() -> None:
+    """A run just long enough: the squared half width is on average that of the known variance of the mean."""
+    rng = np.random.default_rng(24)
+    found = [steady_state([autoregression(rng, 0.9, 6_000)]).mean for _ in range(300)]
+    squares = [((each.hi - each.lo) / 2 / SCALE) ** 2 for each in found if each is not None]
+    assert len(squares) > 150
+    variance = 100**2 / 6_000 * (1 + 0.9) / (1 - 0.9)
+    assert 0.95 < np.mean(squares) / (1.96**2 * variance) < 1.3
+
+
+@pytest.mark.parametrize(("n_run", "n", "allowed"), [(1, 1_500, 2), (3, 500, 2), (10, 120, 2), (10, 300, 5)])
+def test_a_short_run_gives_no_interval_but_a_reason(n_run: int, n: int, allowed: int) -> None:
     rng = np.random.default_rng(14)
     wrong = 0
     for _ in range(50):
@@ -95,7 +105,7 @@ def test_a_short_run_gives_no_interval_but_a_reason(n_run: int, n: int) -> None:
         assert steady.mean is not None or (
             steady.n_effective is None and "no intervals" in steady.warnings[0]
         )
-    assert wrong <= 2
+    assert wrong <= allowed
 
 
 def test_p99_needs_a_longer_run_than_the_mean() -> None:
@@ -103,6 +113,16 @@ def test_p99_needs_a_longer_run_than_the_mean() -> None:
     assert steady.mean is not None and steady.quantiles[0.5] is not None
     assert steady.quantiles[0.99] is None
     assert steady.warnings == ("run too short: no interval for p99",)
+
+
+def test_a_quantile_needs_eight_independent_values_beyond_it() -> None:
+    rng = np.random.default_rng(25)
+    for _ in range(10):
+        short, long = rng.integers(0, 10_000, 750), rng.integers(0, 10_000, 5_000)
+        assert steady_state([short], (0.99,)).quantiles[0.99] is None
+        assert steady_state([short], (0.01,)).quantiles[0.01] is None
+        assert steady_state([short], (0.9,)).quantiles[0.9] is not None
+        assert steady_state([long], (0.99,)).quantiles[0.99] is not None
 
 
 def test_an_overloaded_queue_has_no_steady_state() -> None:
@@ -141,7 +161,7 @@ def test_warm_up_minimises_the_variance_of_the_mean_of_the_rest() -> None:
 
 def test_a_constant_series_has_intervals_of_no_width() -> None:
     values = np.full(1000, 7_321, dtype=np.int64)
-    values[:50] = 9_999
+    values[:50] += np.random.default_rng(3).integers(0, 10**6, 50)
     steady = steady_state([values], (0.5, 0.9))
     point = Estimate(7321, 7321, 7321)
     assert steady == Steady(point, {0.5: point, 0.9: point}, 50, 950, ())
@@ -150,12 +170,12 @@ def test_a_constant_series_has_intervals_of_no_width() -> None:
 def test_ties_leave_the_quantile_uncertain() -> None:
     """Half of the values lie at the median and half below: which of the two it is stays open."""
     rng = np.random.default_rng(20)
-    seen = set()
+    seen = []
     for _ in range(20):
         estimate = steady_state([rng.choice([100, 200], size=5_000, p=[0.5, 0.5])], (0.5,)).quantiles[0.5]
         assert estimate is not None
-        seen.add((estimate.lo, estimate.hi))
-    assert (100, 200) in seen
+        seen.append((estimate.lo, estimate.hi))
+    assert seen.count((100, 200)) >= 16
 
 
 def test_quantile_is_an_order_statistic_of_the_values() -> None:
