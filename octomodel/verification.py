@@ -126,8 +126,8 @@ def verify(
     cases : sequence of str, optional
         Only these systems, by name.
     service_scale : float
-        Factor on the service times of the simulated systems alone: with 1.01 every system must fail, which
-        shows that an error of one percent would be seen.
+        Factor on the service times of the simulated systems alone (of an arrival process, on its times): with
+        1.01 every system must fail, which shows that an error of one percent would be seen.
     threads : int, optional
         Systems simulated at once; no result depends on it. Default: as many as there are cores.
     progress : callable, optional

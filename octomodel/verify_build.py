@@ -22,8 +22,6 @@ UNLIMITED = 2**24
 """Queue slots that are never all taken."""
 SOURCE = "source"
 """Name of a task that stands for arrivals: it works without a break, and an execution is a gap between them."""
-
-
 PIPELINES = 256
 """Copies of a system that is watched at its stations, one in each cluster."""
 
@@ -87,7 +85,6 @@ class Bench:
         window: tuple[float, float] | None = None,
         milestones: Sequence[str] = (),
         attributes: Mapping[str, Law | Series] | None = None,
-        owners: Mapping[str, int] | None = None,
     ) -> Setup:
         """Return the system: one cluster for each pipeline, no delay between its TBUs, decisions for nothing.
 
@@ -105,12 +102,10 @@ class Bench:
             In units of time.
         milestones, attributes
             Of the workflow.
-        owners : mapping of str to int
-            TBUs of the tasks that are no stations of the case; default 1.
         """
         tasks = [element.name for element in walk(seq(*items)) if isinstance(element, Task)]
         stations = self.facts.stations
-        counts = tuple(self.servers(name) if name in stations else (owners or {}).get(name, 1) for name in tasks)
+        counts = tuple(self.servers(name) if name in stations else 1 for name in tasks)
         places = {name: UNLIMITED for name in tasks} | dict(slots or {})
         return Setup(
             workflow=Workflow(self.name, *items, milestones=milestones, attributes=attributes),

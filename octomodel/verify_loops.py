@@ -95,13 +95,8 @@ def _flows(bench: Bench, items: list[Element], trips: float = 1.0) -> list[Exper
     setup = bench.setup(items, source, pipelines=PIPELINES, window=(begin, end))
     metrics: list[Metric] = []
     for name, station in facts.stations.items():
-        time = facts.expected.get(f"W[{name}]", facts.expected.get(f"response[{name}]"))
-        number = facts.expected[f"L[{name}]"]
-        metrics.append(
-            population(f"L[{name}]", number, [name], plan.limit)
-            if time is None
-            else response(f"W[{name}]", time, name, plan.limit)
-        )
+        answer = f"W[{name}]" if f"W[{name}]" in facts.expected else f"response[{name}]"
+        metrics.append(response(answer, facts.expected[answer], name, plan.limit))
         if f"util[{name}]" in facts.expected and station.servers is not None:
             metrics.append(busy(f"util[{name}]", facts.expected[f"util[{name}]"], name))
     total = sum(facts.expected[f"L[{name}]"] for name in facts.stations)

@@ -23,7 +23,7 @@ from octomodel.dist import Exponential, Law
 from octomodel.verify_facts import Station
 
 REPLICATIONS = 128
-BUDGET = 16_000_000
+BUDGET = 30_000_000
 """Executions one answer may cost before a wider limit is taken."""
 
 LIMITS = (0.02, 0.03, 0.05, 0.1, 0.15)
