@@ -346,14 +346,14 @@ def test_lending_with_one_resident_place() -> None:
 
 
 def test_stealing_from_a_neighbour() -> None:
-    # Cluster 1 asks at 0, once for both its TBUs; at 2 two tokens wait in cluster 0, which sends the older,
-    # there at 4. It asks again at 4, to be told no, and at 14.
-    m = machine([[0], [0, 0]], pipelines=[0, 1])
+    # Cluster 1 has no news before its epoch hook at 5; then it asks, once for both its TBUs; at 7 two tokens wait in
+    # cluster 0, which sends the older, there at 9. It asks again at 9 and at 15, to be told no, and at 19.
+    m = machine([[0], [0, 0]], pipelines=[0, 1], epoch=5)
     ran = run(program(chain(10), [4]), m, load([[0] * 3, []], dispatch=k.DISPATCH_STEAL))
-    assert ran.end == [10, 14, 20] and ran.cluster["steals"] == [1, 0]
-    assert ran.cluster["asks"][1] == 3
-    assert ran.link["messages"][4 + WEST] == 4  # these and a credit
-    assert ran.station[0, 0]["fresh_taken"] == 3 and ran.station[0, 0]["fresh_wait"] == 2 + 10
+    assert ran.end == [10, 19, 20] and ran.cluster["steals"] == [1, 0]
+    assert ran.cluster["asks"] == [1, 4]
+    assert ran.link["messages"][4 + WEST] == 6  # these, a credit, and the answer to what cluster 0 asks at 20
+    assert ran.station[0, 0]["fresh_taken"] == 3 and ran.station[0, 0]["fresh_wait"] == 7 + 10
 
 
 def test_join_over_the_mesh() -> None:

@@ -1,0 +1,81 @@
+"""Kernel and reference agree in corners that generated scenarios of small size seldom reach."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from octomodel import lower, mapping
+from octomodel.hardware import System
+from octomodel.kernels.model import NO_HORIZON, Model
+from octomodel.load import Load, closed, periodic, poisson
+from octomodel.outcome import Outcome
+from octomodel.policies import POLICIES
+from octomodel.program import task
+from octomodel.run import run
+from octomodel.testing import run_reference
+from octomodel.testing.agreement import differences
+from octomodel.testing.laws_models import until
+from octomodel.testing.scenarios import scenario
+from octomodel.workflow import Workflow
+
+pytestmark = pytest.mark.nojit
+
+PAIR = Workflow("pair", task("a", 9, out_bytes=8), task("b", 4))
+
+
+def agreed(model: Model) -> Outcome:
+    outcome = run(model, threads=1)
+    assert differences(model, outcome, run_reference(model)) == []
+    return outcome
+
+
+def lowered(system: System, load: Load, placed: mapping.Mapping, policy: str = "static") -> Model:
+    chosen = POLICIES[policy]
+    return lower.lower(PAIR, system, load, placed, dispatch=chosen.dispatch, route=chosen.route).model
+
+
+def test_unlimited_window_grows_its_pool() -> None:
+    """More requests at once than a pool begins with."""
+    system = System(1, 1, tbus=2)
+    load = periodic(0, 400, in_flight=None)
+    outcome = agreed(lowered(system, load, mapping.make(PAIR, system)))
+    assert outcome.status == "done" and int(outcome.station["line_wait"].sum()) > 0
+
+
+def test_reports_slower_than_epochs() -> None:
+    """Seven epochs of reports are on their way at once."""
+    system = System(1, 2, tbus=2, epoch_cycles=20, link_latency_cycles=150)
+    placed = mapping.explicit(PAIR, system, [[1, 1], [1, 1]], pipeline=[0, 0])
+    outcome = agreed(lowered(system, poisson(0.05, 40), placed, "jsq"))
+    assert int(outcome.link["messages"].sum()) > 40
+
+
+def test_stolen_by_another_pipeline_with_a_choice_left() -> None:
+    """What comes next can run in two clusters, of which the thief has no reports."""
+    system = System(1, 3, tbus=2, epoch_cycles=30, queue_slots=4)
+    placed = mapping.explicit(PAIR, system, [[1, 1]] * 3, pipeline=[0, 0, 1])
+    outcome = agreed(lowered(system, closed(60, in_flight=20, split=[1, 0]), placed, "stealing"))
+    assert int(outcome.cluster["steals"].sum()) > 0
+    assert int(outcome.station["executions"][2].sum()) > 0
+
+
+def test_horizon_around_the_end() -> None:
+    """Just before the last request ends, and just after, while reports and credits may be on their way."""
+    both = set()
+    for seed in range(400_000, 400_040):
+        model = until(scenario(seed, executions=30).model, NO_HORIZON)
+        elapsed = run(model, threads=1).elapsed
+        for horizon in (elapsed, elapsed + 1, elapsed + 4):
+            both.add(agreed(until(model, max(1, horizon))).status)
+    assert both == {"done", "horizon"}
+
+
+def test_a_report_is_served_beyond_the_horizon() -> None:
+    """The run is done before its horizon, so the horizon did not end it: the link counts the whole service."""
+    system = System(1, 2, tbus=2, epoch_cycles=13, report_bytes=64, link_bytes_per_cycle=1)
+    placed = mapping.explicit(PAIR, system, [[1, 1], [1, 1]], pipeline=[0, 0])
+    model = until(lowered(system, closed(1, in_flight=1), placed), 20)
+    outcome = agreed(model)
+    assert outcome.status == "done"
+    assert np.unique(outcome.link["busy"]).tolist() == [0, 64]
