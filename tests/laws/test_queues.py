@@ -11,7 +11,6 @@ from octomodel import dist, lower, mapping, program
 from octomodel.hardware import System
 from octomodel.kernels.model import Model
 from octomodel.load import Load, closed, renewal
-from octomodel.load import Load, closed, renewal
 from octomodel.run import run
 from octomodel.testing import laws_pairs as pairs
 from octomodel.testing.laws_tree import Trees
