@@ -2,8 +2,8 @@
 
 Numba finishes each function as a library of its own: everything it calls is linked in, optimised and translated again.
 With ninety helpers six deep that is most of a minute, for machine code nobody calls. Inside :func:`one_module` a helper
-is left as it was lowered, and the entry kernel takes in all that it reaches, once. This rests on Numba's own classes,
-so a test compiles both ways and compares.
+is left as it was lowered, and whatever links to it, then or later, takes in all that it reaches, once. This rests on
+Numba's own classes, so a test compiles both ways and compares.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import MethodType
 from typing import Any
 
 from numba.core.codegen import CPUCodeLibrary, JITCPUCodegen
@@ -34,6 +35,15 @@ def _reached(library: Any, found: dict[int, Any]) -> dict[int, Any]:
     return found
 
 
+def _with_all_it_reaches(library: Any) -> Any:
+    """Return the module of an unfinished helper, for linking, with those of all helpers it reaches."""
+    alone = CPUCodeLibrary._get_module_for_linking
+    module = alone(library).clone()
+    for used in _reached(library, {}).values():
+        module.link_in(alone(used), preserve=True)
+    return module
+
+
 @contextmanager
 def one_module() -> Iterator[None]:
     """Leave helpers unfinished while an entry kernel is compiled; one kernel at a time."""
@@ -41,8 +51,8 @@ def one_module() -> Iterator[None]:
     def finish(self: Any) -> None:
         if self.name in _helpers:
             self._finalized = True
+            self._get_module_for_linking = MethodType(_with_all_it_reaches, self)
         else:
-            self._linking_libraries = list(_reached(self, {}).values())
             finalize(self)
 
     def set_environment(self: Any, name: str, environment: Any) -> None:

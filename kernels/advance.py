@@ -206,8 +206,6 @@ def _close_group(w: World, g: int) -> None:
         while token >= 0:
             cluster.cbu_busy += ctl.decision_cycles - (w.token[token].time - t)
             token = w.token[token].next
-        for port in range(4 * c, 4 * c + 4):
-            w.link[port].busy -= max(0, w.link[port].free - t)
     for token in range(len(w.token)):
         w.token[token].next = token + 1
     ctl.free_token = 0
@@ -250,10 +248,15 @@ advance = entry(_advance_groups)
 
 
 def _close_run(world: World, elapsed: int) -> int:
-    """Charge every TBU up to the end of the run, when all groups are done (rule 9.1)."""
+    """Charge every TBU up to the end of the run, when all groups are done (rule 9.1); a link has served no longer than
+    a horizon that ended the run (rule 9.3).
+    """
     w = ref(world)
     for u in range(len(w.tbu)):
         charge(w, u, elapsed)
+    if elapsed == w.ctl[0].horizon:
+        for link in range(len(w.link)):
+            w.link[link].busy -= max(0, w.link[link].free - elapsed)
     return DONE
 
 

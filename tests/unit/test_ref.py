@@ -96,9 +96,15 @@ def test_one_module_gives_what_numba_gives() -> None:
         for function in (inner, outer):
             _module.name_helper(function)
         lower, upper = compiled(inner, no_cpython_wrapper=True), compiled(outer, no_cpython_wrapper=True)
-        return compiled(top)
+        return compiled(top), upper
 
-    plain, joined = build(), build()
+    (plain, _), (joined, helper) = build(), build()
     with _module.one_module():
         joined.compile("int64(int64)")
     assert [joined(x) for x in range(5)] == [plain(x) for x in range(5)] == [(3 * x - 1) * 10 for x in range(5)]
+
+    def later(x: int) -> int:
+        return helper(x) + 1
+
+    # Numba alone can use a helper that was left unfinished, with what the helper calls
+    assert [compiled(later)(x) for x in range(5)] == [3 * x for x in range(5)]
