@@ -60,6 +60,16 @@ def test_stolen_by_another_pipeline_with_a_choice_left() -> None:
     assert int(outcome.station["executions"][0].sum()) > 0
 
 
+@pytest.mark.parametrize("dead", [(), [(3, 4)]])
+def test_stolen_by_another_pipeline_far_from_what_comes_next(dead: list[tuple[int, int]]) -> None:
+    """From the thief, next to where the token was, it goes on over two links; with a dead one by a table."""
+    system = System(2, 3, tbus=2, epoch_cycles=30, queue_slots=4, dead_links=dead)
+    placed = mapping.explicit(PAIR, system, [[0, 2], [2, 0], *[[1, 1]] * 4], pipeline=[0, 0, 1, 2, 3, 4])
+    outcome = agreed(lowered(system, closed(60, in_flight=20, split=[1, 0, 0, 0, 0]), placed, "stealing"))
+    assert int(outcome.cluster["steals"][1]) > 0
+    assert int(outcome.station["executions"][2, 0]) > 0
+
+
 def test_horizon_around_the_end() -> None:
     """Just before the last request ends, and just after, while reports and credits may be on their way."""
     both = set()
