@@ -260,10 +260,10 @@ def test_fault_is_found(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_kind_of_rule_has_a_fault() -> None:
-    """Each chapter of the rules; all scenarios are right without a fault (``test_agreement``)."""
+    """Each chapter of the rules."""
     assert {fault.rule.split(".")[0] for fault in FAULTS} >= {"1", "2", "3", "4", "5", "6", "7", "8", "9"}
     assert len(FAULTS) >= 12
 
 
 def test_the_scenarios_are_right_without_a_fault() -> None:
-    assert not any(found(*prepared(seed)) for seed in SEEDS[:40])
+    assert not any(found(*prepared(seed)) for seed in SEEDS)

@@ -14,6 +14,8 @@ from octomodel.policies import POLICIES
 from octomodel.run import run as run_kernel
 from octomodel.testing import laws_models as models
 from octomodel.testing import laws_pairs as pairs
+from octomodel.testing.laws_events import prefix_of_events
+from octomodel.testing.reference import Reference, run_reference
 
 pytestmark = pytest.mark.nojit
 
@@ -48,6 +50,24 @@ def test_prefix(ran: list[Any]) -> None:
             compared += int((shorter.request_end >= 0).sum())
             assert pairs.prefix(replace(shorter, request_end=shorter.request_end + 1), one.outcome, horizon)
     assert compared > 300
+
+
+def test_prefix_event_by_event(ran: list[Any]) -> None:
+    compared = 0
+    for one in ran[:20]:
+        longer = run_reference(one.model, log=True)
+        horizon = max(1, one.outcome.elapsed // 2)
+        shorter = run_reference(models.until(one.model, horizon), log=True)
+        assert prefix_of_events(shorter, longer, horizon) == []
+        assert run(models.until(one.model, horizon)).fingerprint == fingerprint(shorter)
+        compared += len(shorter.events)
+        late = replace(shorter, events=[(*event[:6], event[6] + 1, event[7]) for event in shorter.events])
+        assert prefix_of_events(late, longer, horizon) or not any(e[-1] < horizon for e in late.events)
+    assert compared > 1000
+
+
+def fingerprint(reference: Reference) -> str:
+    return "".join(f"{part:016x}" for part in reference.fingerprint)
 
 
 def test_owner_priority(ran: list[Any]) -> None:
