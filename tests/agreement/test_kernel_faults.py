@@ -202,8 +202,8 @@ FAULTS = (
         "a link served beyond the horizon counts",
         "9.3",
         "advance",
-        "close_group",
-        "max(0, w.link[port].free - t)",
+        "close",
+        "max(0, w.link[link].free - elapsed)",
         "0",
     ),
     Fault(
