@@ -10,6 +10,7 @@ import pytest
 from octomodel import lower, mapping
 from octomodel.hardware import System
 from octomodel.kernels import allocate, interpret, policy
+from octomodel.kernels._jit import JIT_ENABLED
 from octomodel.kernels.model import DISPATCH_OWN, DISPATCH_STEAL
 from octomodel.load import closed
 from octomodel.program import per, task
@@ -18,6 +19,7 @@ from octomodel.workflow import Workflow
 pytestmark = pytest.mark.nojit
 
 
+@pytest.mark.skipif(JIT_ENABLED, reason="compiled, it is for compiled code alone to call")
 def test_a_tbu_is_lent_under_a_dispatch_only() -> None:
     waiting = np.array([0, 3, 5])
     assert policy.dispatch(DISPATCH_OWN, waiting, 0) == policy.NOTHING
