@@ -7,6 +7,7 @@ here, by the name of the field that is too large; sums of waits are looked at wh
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,6 +82,8 @@ def largest_payload(program: Program) -> int:
     ]
     kinds, out_bytes = program.node_kind.tolist(), program.node_out_bytes.tolist()
     opening = {int(program.node_join[node]): node for node in np.flatnonzero(program.node_join >= 0).tolist()}
+    # the nodes of a branch follow each other; an empty branch leads from the fork to the join
+    first = {join: [to for to in edges[node] if to != join] for join, node in opening.items()}
     arriving = [0] * len(kinds)
     arriving[0] = largest = program.in_bytes
     for _ in range(2):
@@ -94,9 +97,7 @@ def largest_payload(program: Program) -> int:
             largest = max(largest, leaving)
             for i, to in enumerate(edges[node]):
                 if kinds[to] == JOIN:
-                    first = edges[opening[to]]
-                    # the nodes of a branch follow each other; an empty one leads from the fork to the join
-                    branch = i if node == opening[to] else max(j for j, at in enumerate(first) if at <= node)
+                    branch = -i - 1 if node == opening[to] else bisect_right(first[to], node)
                     brought[to][branch] = max(brought[to].get(branch, 0), leaving)
                 else:
                     arriving[to] = max(arriving[to], leaving)
