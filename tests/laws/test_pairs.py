@@ -49,6 +49,10 @@ def test_prefix(ran: list[Any]) -> None:
             assert pairs.prefix(shorter, one.outcome, horizon) == []
             compared += int((shorter.request_end >= 0).sum())
             assert pairs.prefix(replace(shorter, request_end=shorter.request_end + 1), one.outcome, horizon)
+            found = pairs.prefix(
+                replace(shorter, request_milestone=shorter.request_milestone + 1), one.outcome, horizon
+            )
+            assert ("a milestone is reached otherwise" in found) == (shorter.request_milestone.size > 0)
     assert compared > 300
 
 
@@ -94,6 +98,8 @@ def test_work_independent_of_policy(ran: list[Any]) -> None:
             assert pairs.same_work(first, other) == []
             station = other.station | {"run_cycles": other.station["run_cycles"] + 1}
             assert pairs.same_work(first, replace(other, station=station)) != []
+            more = other.cluster | {"decisions": other.cluster["decisions"] + 1}
+            assert any("decisions" in fault for fault in pairs.same_work(first, replace(other, cluster=more)))
 
 
 @pytest.mark.parametrize("dead", [False, True])
@@ -105,6 +111,8 @@ def test_unused_tbu(dead: bool, ran: list[Any]) -> None:
         busy[models.spare_tbus(one.model)[0], [3, 7]] += (1, -1)
         broken = replace(spare, tbu_cycles=busy)
         assert pairs.unused_tbus_change_nothing(one.model, one.outcome, broken) or spare.elapsed == 0
+        other = replace(spare, fingerprint="0" * 32)
+        assert pairs.unused_tbus_change_nothing(one.model, one.outcome, other) == ["another fingerprint"]
 
 
 @pytest.mark.parametrize("swapped", [False, True])
