@@ -73,18 +73,21 @@ class Example:
     @property
     def milestones(self) -> list[list[int]]:
         """Return the cycles from arrival, by milestone and request."""
-        return self.outcome.request_milestone.tolist()
+        out: list[list[int]] = self.outcome.request_milestone.tolist()
+        return out
 
     @property
     def fan_out(self) -> list[int]:
         """Return the fan-out of each TB (rule 6.4)."""
         program = self.lowered.model.program
-        return program.node_fan_out[program.task_node].tolist()
+        out: list[int] = program.node_fan_out[program.task_node].tolist()
+        return out
 
     @property
     def residents(self) -> list[list[int]]:
         """Return the configurations each TBU holds at cycle 0."""
-        return self.lowered.model.machine.tbu_resident.tolist()
+        out: list[list[int]] = self.lowered.model.machine.tbu_resident.tolist()
+        return out
 
     def __getitem__(self, name: str) -> Any:
         """Return one counter by name."""
