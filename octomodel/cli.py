@@ -137,7 +137,7 @@ def verify(
     """Simulate systems with known answers and compare."""
     import octomodel
 
-    report = octomodel.verify(quick=quick)
+    report = octomodel.verify(quick=quick, progress=True)
     print(json.dumps(report.to_dict(), indent=2) if as_json else report.table().rstrip("\n"))
     return DONE if report.passed else FAILED
 

@@ -12,18 +12,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from octomodel import dist, verify_import, yaml_text
-from octomodel import verify_open as opened
+from octomodel import dist, yaml_text
 from octomodel.elements import walk
 from octomodel.errors import RunError
 from octomodel.load import Load, closed, poisson, trace
 from octomodel.program import task
-from octomodel.verify_build import SOURCE, Bench
-from octomodel.verify_cases import ARRIVALS, CASES, Case
-from octomodel.verify_facts import FILE, Station, facts
-from octomodel.verify_judge import Check, Quantile, Ratio, check, critical, ratio
-from octomodel.verify_measure import Observation, Setup, observe
-from octomodel.verify_plan import Queue, length, poisson_variance, queue
+from octomodel.verification import convert, opened
+from octomodel.verification.bench import SOURCE, Bench
+from octomodel.verification.cases import ARRIVALS, CASES, Case
+from octomodel.verification.facts import FILE, Station, facts
+from octomodel.verification.judge import Check, Quantile, Ratio, check, critical, ratio
+from octomodel.verification.measure import Observation, Setup, observe
+from octomodel.verification.plan import Queue, length, poisson_variance, queue
 
 SIMULATED = [case for case in CASES if case.build is not None]
 QUICK = [case.name for case in SIMULATED if case.quick]
@@ -138,7 +138,7 @@ def test_enough_systems_of_every_kind_are_simulated() -> None:
 
 def test_the_file_of_facts_is_made_of_the_known_answers(shared_data: Path) -> None:
     cases = json.loads((shared_data / "queueing_cases.json").read_text())["cases"]
-    made = {case["id"]: verify_import.entry(case) for case in cases}
+    made = {case["id"]: convert.entry(case) for case in cases}
     assert yaml_text.parse(yaml_text.dump(made), "made") == yaml_text.parse(FILE.read_text("utf-8"), "file")
 
 
@@ -163,14 +163,14 @@ def test_the_file_of_facts_is_made_of_the_known_answers(shared_data: Path) -> No
     ],
 )
 def test_laws_are_read(form: dict[str, object], law: dist.Law) -> None:
-    assert verify_import.law(form) == law
+    assert convert.law(form) == law
 
 
 def test_lognormal_and_weibull_laws_are_read_by_their_own_parameters() -> None:
-    lognormal = verify_import.law({"dist": "lognormal", "meanlog": -0.5, "sdlog": 1.0})
+    lognormal = convert.law({"dist": "lognormal", "meanlog": -0.5, "sdlog": 1.0})
     assert lognormal.mean == pytest.approx(1.0)
     assert lognormal.cv**2 == pytest.approx(math.e - 1.0)
-    weibull = verify_import.law({"dist": "weibull", "shape": 0.5, "scale": 0.5})
+    weibull = convert.law({"dist": "weibull", "shape": 0.5, "scale": 0.5})
     assert weibull.mean == pytest.approx(1.0)
     assert weibull.cv**2 == pytest.approx(5.0)
 

@@ -12,10 +12,11 @@ import numpy as np
 
 from octomodel import dist
 from octomodel.elements import Element
-from octomodel.verify_build import Bench, Experiment, choice, shifted, watched
-from octomodel.verify_judge import Metric, Ratio, Sums
-from octomodel.verify_measure import Observation
-from octomodel.verify_metrics import MAIN, busy, population, service, throughput
+from octomodel.verification.bench import Bench, Experiment, choice, shifted, watched
+from octomodel.verification.judge import Metric, Ratio, Sums
+from octomodel.verification.measure import Observation
+from octomodel.verification.metrics import MAIN, busy, population, service, throughput
+from octomodel.verification.plan import EVENTS
 
 
 def lost(bench: Bench) -> list[Experiment]:
@@ -74,7 +75,9 @@ def uniform(bench: Bench) -> list[Experiment]:
         busy("util", facts.expected["util"], names[0]),
     ]
     items = [choice(dict.fromkeys(names, 1.0 / len(names)), {name: bench.task(name) for name in names})]
-    setup = watched(bench, items, flow, inside, in_flight=inside, settle=10.0 * (inside / len(names) + 1.0) ** 2)
+    settle = 10.0 * (inside / len(names) + 1.0) ** 2
+    # how busy one station is takes more events than how fast all are
+    setup = watched(bench, items, flow, inside, in_flight=inside, settle=settle, events=1.5 * EVENTS)
     return [Experiment(setup, metrics)]
 
 
