@@ -131,7 +131,7 @@ def run(
 @app.command
 def verify(
     *,
-    quick: Annotated[bool, Parameter(negative="", help="A dozen systems instead of all.")] = False,
+    quick: Annotated[bool, Parameter(negative="", help="A dozen systems, in seconds; all take minutes.")] = False,
     as_json: Json = False,
 ) -> int:
     """Simulate systems with known answers and compare."""

@@ -31,8 +31,8 @@ a bound of their own error, by which the interval is widened.
 
 A value passes when its interval holds the answer and is no wider than the limit given (half-width, as a share of the
 answer). Intervals are Student-t intervals over independent samples, those of quantiles by order statistics;
-all intervals of one report together are wrong with probability {error:g}. Run lengths follow from theory
-(`octomodel/verification/plan.py`), never from what came out.
+all intervals of one report together are wrong with probability {error:g}, as far as the samples, long means themselves,
+are normal. Run lengths follow from theory (`octomodel/verification/plan.py`), never from what came out.
 
 Seeds are fixed, so the numbers below can be repeated exactly. Times are in the unit of each system.
 """

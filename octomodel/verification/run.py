@@ -43,7 +43,7 @@ def verify(
     Parameters
     ----------
     quick : bool
-        Only a few systems of each kind: seconds instead of minutes.
+        Only a few systems of most kinds: seconds instead of minutes.
     cases : sequence of str, optional
         Only these systems, by name.
     service_scale : float
