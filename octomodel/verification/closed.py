@@ -16,7 +16,6 @@ from octomodel.verification.bench import Bench, Experiment, choice, shifted, wat
 from octomodel.verification.judge import Metric, Ratio, Sums
 from octomodel.verification.measure import Observation
 from octomodel.verification.metrics import MAIN, busy, population, service, throughput
-from octomodel.verification.plan import EVENTS
 
 
 def lost(bench: Bench) -> list[Experiment]:
@@ -75,9 +74,7 @@ def uniform(bench: Bench) -> list[Experiment]:
         busy("util", facts.expected["util"], names[0]),
     ]
     items = [choice(dict.fromkeys(names, 1.0 / len(names)), {name: bench.task(name) for name in names})]
-    settle = 10.0 * (inside / len(names) + 1.0) ** 2
-    # how busy one station is takes more events than how fast all are
-    setup = watched(bench, items, flow, inside, in_flight=inside, settle=settle, events=1.5 * EVENTS)
+    setup = watched(bench, items, flow, inside, in_flight=inside, settle=10.0 * (inside / len(names) + 1.0) ** 2)
     return [Experiment(setup, metrics)]
 
 
