@@ -95,6 +95,7 @@ def queue(gaps: Law, service: Law, servers: int | None) -> Queue:
 
     Examples
     --------
+    >>> from octomodel.dist import Exponential
     >>> found = queue(Exponential(1.25), Exponential(1.0), 1)
     >>> round(found.wait, 9), round(found.correlation), round(found.variance)
     (4.0, 100, 1976)
@@ -124,6 +125,7 @@ def poisson_variance(service: Law, rho: float) -> float:
 
     Examples
     --------
+    >>> from octomodel.dist import Exponential
     >>> round(poisson_variance(Exponential(1.0), 0.8))  # rho (2 + 5 rho - 4 rho^2 + rho^3) / (1 - rho)^4
     1976
     """
