@@ -58,6 +58,12 @@ def jit(function: Callable[P, R]) -> Callable[P, R]:
     return cast("Callable[P, R]", numba.njit(**_HELPER)(function))
 
 
+def inlined(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile a helper kernel into every place that calls it."""
+    _module.name_helper(function)
+    return cast("Callable[P, R]", numba.njit(forceinline=True, **_HELPER)(function))
+
+
 def entry(function: Callable[P, R]) -> Callable[P, R]:
     """Compile an entry kernel on its first call, for the argument types of that call and no others.
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from types import MethodType
 from typing import Any
 
+from llvmlite.binding import Linkage
 from numba.core.codegen import CPUCodeLibrary, JITCPUCodegen
 
 _helpers: set[str] = set()
@@ -55,15 +56,23 @@ def one_module() -> Iterator[None]:
         else:
             finalize(self)
 
+    def optimize(self: Any) -> None:
+        # what nobody outside can call is inlined where it is called once, and loses the status that it never returns
+        for function in self._final_module.functions:
+            if function.linkage == Linkage.linkonce_odr and not function.is_declaration:
+                function.linkage = Linkage.internal
+        optimize_alone(self)
+
     def set_environment(self: Any, name: str, environment: Any) -> None:
         # that of a helper is never read: kernels raise nothing and create no objects
         if self._engine.is_symbol_defined(name):
             set_env(self, name, environment)
 
     with _lock:
-        finalize, set_env = CPUCodeLibrary.finalize, JITCPUCodegen.set_env
-        CPUCodeLibrary.finalize, JITCPUCodegen.set_env = finish, set_environment
+        library = CPUCodeLibrary
+        finalize, optimize_alone, set_env = library.finalize, library._optimize_final_module, JITCPUCodegen.set_env
+        library.finalize, library._optimize_final_module, JITCPUCodegen.set_env = finish, optimize, set_environment
         try:
             yield
         finally:
-            CPUCodeLibrary.finalize, JITCPUCodegen.set_env = finalize, set_env
+            library.finalize, library._optimize_final_module, JITCPUCodegen.set_env = finalize, optimize_alone, set_env

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ._jit import jit
-from .codes import BLOCKED, CONTROL, IDLE, N_CAUSES, SURPLUS
+from ._jit import inlined, jit
+from .codes import BLOCKED, CONTROL, IDLE, N_CAUSES, NEVER, SURPLUS
 from .rng import MASK, mix, multiply_add
 from .world import World
 
@@ -19,15 +19,11 @@ def _charge(w: World, u: int, t: int) -> None:
     """
     tbu = w.tbu[u]
     spell = t - tbu.since
-    if spell > 0:
-        at = u * N_CAUSES
-        if tbu.state == IDLE:
-            starved = min(spell, w.ctl[0].surplus_after)
-            w.tbu_cycles[at + IDLE] += starved
-            w.tbu_cycles[at + SURPLUS] += spell - starved
-        else:
-            w.tbu_cycles[at + tbu.state] += spell
-        tbu.since = t
+    # no branch on what nobody can foresee
+    first = min(spell, w.ctl[0].surplus_after if tbu.state == IDLE else NEVER)
+    w.tbu_cycles[u * N_CAUSES + tbu.state] += first
+    w.tbu_cycles[u * N_CAUSES + SURPLUS] += spell - first
+    tbu.since = t
 
 
 charge = jit(_charge)
@@ -101,7 +97,7 @@ def _due_push(w: World, station: int) -> None:
 
 due_take = jit(_due_take)
 due_push = jit(_due_push)
-idle = jit(_idle)
+idle = inlined(_idle)
 hold = jit(_hold)
 
 

@@ -14,6 +14,7 @@ from .codes import (
     GROW_REQUESTS,
     MAX_CYCLE,
     NEVER,
+    NO_EVENT,
     REPORT,
     STUCK,
     TIME_LIMIT,
@@ -30,7 +31,7 @@ def _open_group(w: World, g: int) -> None:
     ctl.order_n = 0
     for place in range(group.first, group.end):
         c = w.group_cluster[place]
-        w.cluster[c].next = next_cycle(w, c)
+        w.cluster[c].next = min(next_cycle(w, c, 0), w.cluster[c].hook)
         w.cluster[c].place = ctl.order_n
         ctl.order_n += 1
         heap.rise(w, c)
@@ -59,7 +60,7 @@ def _needs_room(w: World, c: int, t: int) -> int:
     pipeline = w.pipeline[cluster.pipeline]
     if pipeline.window < 0 and cluster.arrival <= t:
         n = 0
-        while pipeline.next + n < pipeline.end and w.source_arrival[pipeline.next + n] <= t:
+        while pipeline.next + n < pipeline.end and w.request_arrival[pipeline.next + n] <= t:
             n += 1
         if n > ctl.n_free_requests:
             ctl.needed = n
@@ -88,7 +89,7 @@ def _idle_epochs(w: World, g: int, c: int) -> bool:
         d = w.group_cluster[place]
         cluster = w.cluster[d]
         queues = ctl.cluster_queues + 4 * d
-        if cluster.events > 0 or cluster.arrival < NEVER or w.queue[queues + lists.DECIDING].head >= 0:
+        if heap.first(w, d) < NO_EVENT or cluster.arrival < NEVER or w.queue[queues + lists.DECIDING].head >= 0:
             return False
         if w.queue[queues + lists.TRANSFERS].head >= 0:
             return False
@@ -116,6 +117,7 @@ def _run_cluster(w: World, g: int, c: int) -> int:
     group = w.group[g]
     ctl.others = others(w)
     t = cluster.next
+    unlimited = w.pipeline[cluster.pipeline].window < 0
     bound = ctl.horizon
     if ctl.step > 0:
         bound = min(bound, (t // ctl.step + 1) * ctl.step)
@@ -130,11 +132,11 @@ def _run_cluster(w: World, g: int, c: int) -> int:
             if idle_epochs(w, g, c):
                 status = STUCK
                 break
-        status = needs_room(w, c, t)
-        if status != DONE:
-            break
-        cycle(w, c, t)
-        t = next_cycle(w, c)
+        if unlimited or cluster.hook == t:
+            status = needs_room(w, c, t)
+            if status != DONE:
+                break
+        t = cycle(w, c, t)
         cluster.next = t
         if ctl.failed != 0:
             status = TOO_MANY_VISITS

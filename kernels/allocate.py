@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import world as wd
-from .codes import DEAD, IDLE, N_CAUSES, NEVER
+from .codes import DEAD, IDLE, N_CAUSES, NEVER, NO_EVENT
 from .model import DISPATCH_OWN, FORK, JOIN, NO_HORIZON, SELECT, Model
 from .world import World
 
@@ -164,6 +164,8 @@ def _machine(model: Model) -> dict[str, Any]:
             view["free"][inside, : len(inside)] = free[inside][None]
     pipeline_of = m.cluster_pipeline
     spill = m.cluster_spill
+    # a leaf for each TBU, so many that every place above has two below
+    leaves = 2 ** np.ceil(np.log2(np.diff(m.cluster_tbu))).astype(np.int64)
     return {
         "candidate_first": _starts(candidates),
         "candidate": cluster[np.argsort(at, kind="stable")],
@@ -173,7 +175,7 @@ def _machine(model: Model) -> dict[str, Any]:
         "route_port": _fixed(m.route_port),
         "tbu": tbu,
         "tbu_cycles": np.zeros(len(tbu) * N_CAUSES, np.int64),
-        "events": np.zeros(len(tbu), np.int64),
+        "events": np.full(2 * int(leaves.sum()), NO_EVENT),
         "resident": _filled(wd.RESIDENT, m.tbu_resident.size, config=m.tbu_resident.reshape(-1), used=-1),
         "station": stations,
         "cluster": _filled(
@@ -184,6 +186,10 @@ def _machine(model: Model) -> dict[str, Any]:
             member=np.argsort(member, kind="stable") - member_first[pipeline_of],
             tbu=m.cluster_tbu[:-1],
             tbu_end=m.cluster_tbu[1:],
+            # a slot is looked at before phase 4 only where a route has a choice or a slot is a TBU
+            direct=(reports[pipeline_of] == 0) & (p.task_slots.min() > 0),
+            events=2 * _starts(leaves)[:-1],
+            leaves=leaves,
             free_cbus=m.cluster_cbus,
             arrival=arrival,
             hook=np.where((reports[pipeline_of] > 0) | (hooks > 0), m.epoch, NEVER),
@@ -224,9 +230,9 @@ def shared(model: Model) -> dict[str, Any]:
         **_program(model),
         **_machine(model),
         "source_request": _fixed(load.source_request),
-        "source_arrival": _fixed(load.source_arrival),
         "request_phase": _fixed(load.request_phase),
-        "request_arrival": np.full(n_request, -1, np.int64),
+        # written for a closed load only; for others no second copy is held
+        "request_arrival": load.source_arrival.copy() if load.closed else np.require(load.source_arrival, np.int64, ["C", "W"]),
         "request_end": np.full(n_request, -1, np.int64),
         "request_milestone": np.full(n_request * model.program.n_milestone, -1, np.int64),
     }

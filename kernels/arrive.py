@@ -145,9 +145,10 @@ def _admit(w: World, c: int, t: int) -> None:
     pipeline.admitted += 1
     next_arrival(w, c)
     request.id = number
-    request.arrival = t if ctl.closed != 0 else w.source_arrival[place]
-    pipeline.source_wait += t - request.arrival
-    w.request_arrival[number] = request.arrival
+    request.place = place
+    if ctl.closed != 0:
+        w.request_arrival[place] = t
+    pipeline.source_wait += t - w.request_arrival[place]
     request.key = request_key(ctl.seed_key, number)
     request.phase = w.request_phase[number] if len(w.request_phase) > 0 else 0
     request.pipeline = cluster.pipeline

@@ -5,10 +5,10 @@ from __future__ import annotations
 from . import lists
 from ._jit import jit
 from .arrive import admit, ingress
-from .codes import ASK, IDLE, NEVER, REPORT, TBU_BITS
+from .codes import ASK, IDLE, NEVER, NO_EVENT, REPORT, TBU_BITS, TBU_MASK
 from .control import free_slots, present
 from .execute import end_stage, lowest_idle, take
-from .heap import next_stage
+from .heap import first
 from .link import join_link
 from .model import DISPATCH_OWN
 from .policy import ASK_NEIGHBOUR, dispatch
@@ -84,9 +84,9 @@ def _lend(w: World, c: int, t: int) -> None:
     """Phase 6, pass 2: ask the policy for every TBU still idle that has news since last asked (rules 6.2, 6.3)."""
     ctl = w.ctl[0]
     cluster = w.cluster[c]
-    first = c * ctl.n_task
+    station = c * ctl.n_task
     for task in range(ctl.n_task):
-        w.waiting[task] = w.station[first + task].fresh_len + w.station[first + task].again_len
+        w.waiting[task] = w.station[station + task].fresh_len + w.station[station + task].again_len
     for u in range(cluster.tbu, cluster.tbu_end):
         tbu = w.tbu[u]
         if tbu.state != IDLE or tbu.reserved >= 0 or tbu.task < 0 or tbu.asked == cluster.news:
@@ -106,7 +106,7 @@ def _lend(w: World, c: int, t: int) -> None:
             tbu.lent = 1
             tbu.places = places
             w.waiting[task] -= 1
-            take(w, c, t, u, first + task)
+            take(w, c, t, u, station + task)
 
 
 def _ask(w: World, c: int, t: int) -> None:
@@ -136,34 +136,39 @@ ask = jit(_ask)
 lend = jit(_lend)
 
 
-def _due(w: World, c: int, t: int) -> bool:
-    """Tell whether anything is left to do in this cycle: while not, a round would change nothing (rule 3.1)."""
+def _next_cycle(w: World, c: int, t: int) -> int:
+    """Return the next cycle at which cluster ``c`` has anything due but its epoch hook: ``t``, the present one, while
+    another round would change something (rule 3.1).
+    """
     ctl = w.ctl[0]
     cluster = w.cluster[c]
-    if ctl.push_n > 0 or ctl.take_n > 0 or cluster.arrival <= t:
-        return True
-    if cluster.events > 0 and w.events[cluster.tbu] >> TBU_BITS == t:
-        return True
+    if ctl.push_n > 0 or ctl.take_n > 0:
+        return t
     queues = ctl.cluster_queues + 4 * c
-    head = w.queue[queues + lists.TRANSFERS].head
-    if head >= 0 and w.token[head].time == t:
-        return True
-    if ctl.decision_cycles == 0:
-        return False
-    return bool(cluster.free_cbus > 0 and w.queue[queues + lists.CONTROL_LINE].head >= 0)
+    if ctl.decision_cycles > 0 and cluster.free_cbus > 0 and w.queue[queues + lists.CONTROL_LINE].head >= 0:
+        return t
+    following = cluster.arrival
+    if first(w, c) < NO_EVENT:
+        following = min(following, first(w, c) >> TBU_BITS)
+    for queue in (lists.DECIDING, lists.TRANSFERS, lists.INGRESS):
+        head = w.queue[queues + queue].head
+        if head >= 0:
+            following = min(following, w.token[head].time)
+    return int(max(following, t))
 
 
-due = jit(_due)
+next_cycle = jit(_next_cycle)
 
 
-def _rounds(w: World, c: int, t: int) -> None:
-    """Repeat the phases of cycle ``t`` until a round would change nothing (rule 3.1)."""
+def _rounds(w: World, c: int, t: int) -> int:
+    """Repeat the phases of cycle ``t`` until a round would change nothing (rule 3.1); return the next cycle."""
     ctl = w.ctl[0]
     cluster = w.cluster[c]
-    while True:
+    following = t
+    while following == t:
         ingress(w, c, t)
-        while cluster.events > 0 and w.events[cluster.tbu] >> TBU_BITS == t:
-            end_stage(w, c, t, cluster.tbu + next_stage(w, c))
+        while first(w, c) >> TBU_BITS == t:
+            end_stage(w, c, t, first(w, c) & TBU_MASK)
         if ctl.decision_cycles > 0:
             decisions(w, c, t)
         pushes(w, c, t)
@@ -174,8 +179,8 @@ def _rounds(w: World, c: int, t: int) -> None:
         hand_out(w, c, t)
         if ctl.dispatch != DISPATCH_OWN:
             lend(w, c, t)
-        if not due(w, c, t):
-            return
+        following = next_cycle(w, c, t)
+    return following
 
 
 rounds = jit(_rounds)
@@ -215,37 +220,22 @@ def _hook(w: World, c: int, t: int) -> None:
 hook = jit(_hook)
 
 
-def _next_cycle(w: World, c: int) -> int:
-    """Return the next cycle at which cluster ``c`` has anything due."""
-    ctl = w.ctl[0]
+def _cycle(w: World, c: int, t: int) -> int:
+    """Let cluster ``c`` do all that is due at cycle ``t``, and return when it next has anything due; cost follows what
+    is due, not the size of the cluster.
+    """
     cluster = w.cluster[c]
-    t = min(cluster.arrival, cluster.hook)
-    if cluster.events > 0:
-        t = min(t, w.events[cluster.tbu] >> TBU_BITS)
-    queues = ctl.cluster_queues + 4 * c
-    for queue in (lists.DECIDING, lists.TRANSFERS, lists.INGRESS):
-        head = w.queue[queues + queue].head
-        if head >= 0:
-            t = min(t, w.token[head].time)
-    return int(t)
-
-
-next_cycle = jit(_next_cycle)
-
-
-def _cycle(w: World, c: int, t: int) -> None:
-    """Let cluster ``c`` do all that is due at cycle ``t``; cost follows what is due, not the size of the cluster."""
-    cluster = w.cluster[c]
-    rounds(w, c, t)
+    following = rounds(w, c, t)
     if cluster.hook == t:
         group = w.group[cluster.group]
         if group.unfinished > 0 or group.last_end >= t:
             hook(w, c, t)
             cluster.hook = t + w.ctl[0].epoch
             if w.ctl[0].dispatch != DISPATCH_OWN:
-                rounds(w, c, t)
+                following = rounds(w, c, t)
         else:
             cluster.hook = NEVER
+    return int(min(following, cluster.hook))
 
 
 cycle = jit(_cycle)

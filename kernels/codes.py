@@ -19,6 +19,8 @@ EVENT_EXECUTION, EVENT_TRANSFER, EVENT_DECISION, EVENT_HOP = range(1, 5)
 DONE, BUDGET, GROW_REQUESTS, GROW_REPORTS, STUCK, TIME_LIMIT, TOO_MANY_VISITS = range(7)
 
 NEVER = 2**62  # later than any cycle
+NO_EVENT = 2**63 - 1  # after any event of a TBU
 MAX_CYCLE = 2**48  # a TBU's next event is kept as cycle << 14 | TBU of the cluster
 TBU_BITS = 14
+TBU_MASK = 2**TBU_BITS - 1
 VISIT_LIMIT = 2**24  # a draw's key has 24 bits for the visit (rule 2.1)

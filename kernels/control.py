@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 from . import lists
-from ._jit import jit
+from ._jit import inlined, jit
 from .codes import BY_SPILL, BY_TBU, VISIT_LIMIT
 from .link import hops
-from .model import AGAIN, BRANCH, COUNT, TASK, UNTIL
+from .model import AGAIN, BRANCH, CONSTANT, COUNT, TASK, UNTIL
 from .policy import route
 from .quantile import sample
 from .rng import DOMAIN_DECISION, draw, unit
@@ -23,6 +23,12 @@ def _choose_cluster(w: World, c: int, request: int, task: int) -> int:
     n = w.candidate_first[place + 1] - first
     if n == 1:
         return int(w.candidate[first])
+    return choose_among(w, c, request, task, first, n)
+
+
+def _choose_among(w: World, c: int, request: int, task: int, first: int, n: int) -> int:
+    """Return which of several clusters ``route`` chooses for a token now in cluster ``c``."""
+    ctl = w.ctl[0]
     for i in range(n):
         d = w.candidate[first + i]
         station = w.station[d * ctl.n_task + task]
@@ -58,30 +64,33 @@ def _present(w: World, station_number: int) -> int:
     return int(station.used + station.line_len + station.again_len + station.busy)
 
 
-free_slots = jit(_free_slots)
+free_slots = inlined(_free_slots)
 present = jit(_present)
-choose_cluster = jit(_choose_cluster)
+choose_among = jit(_choose_among)
+choose_cluster = inlined(_choose_cluster)
 
 
-def _scaled(w: World, token: int, u: int) -> float:
-    """Return the law of the token's node drawn with ``u``, times its scale (rules 2.3, 2.4); 0 when the scale is 0 or
-    less.
+def _work(w: World, token: int, domain: int, visit_number: int) -> float:
+    """Return what the law of the token's node draws at this visit, times its scale; -1 when the law is exactly 0 or the
+    scale is 0 or less (rules 2.3, 2.4).
     """
     ctl = w.ctl[0]
-    request = w.token[token].request
+    number = w.token[token].request
+    request = w.request[number]
     node = w.token[token].node
-    at = w.law_at[w.request[request].phase * ctl.n_node + node]
+    at = w.law_at[request.phase * ctl.n_node + node]
     law = w.law[at.law]
     scale = at.base
     attribute = w.node[node].attribute
     if attribute >= 0:
-        scale = at.base + at.slope * w.attributes[request * ctl.n_attribute + attribute]
-    if scale <= 0.0:
-        return 0.0
+        scale = at.base + at.slope * w.attributes[number * ctl.n_attribute + attribute]
+    if scale <= 0.0 or (law.kind == CONSTANT and w.knots[law.offset] == 0):
+        return -1.0
+    u = draw(request.key, domain, node, visit_number, 0)
     return float((sample(law.kind, law.offset, law.size, w.knots, u) / 65536.0) * scale)
 
 
-scaled = jit(_scaled)
+work = jit(_work)
 
 
 def _visit(w: World, token: int) -> int:
@@ -201,7 +210,7 @@ def _decide(w: World, c: int, token: int, visit_number: int) -> bool:
         if node.kind == AGAIN and edge == node.edge:
             moving.mark = 1
     elif node.kind == COUNT:
-        turns = math.ceil(scaled(w, token, draw(key, DOMAIN_DECISION, moving.node, visit_number, 0)))
+        turns = math.ceil(work(w, token, DOMAIN_DECISION, visit_number))
         if turns > 0:
             w.counters[moving.request * ctl.n_loop + node.loop] = int(turns)
         else:

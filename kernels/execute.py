@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import math
-
 from . import lists
-from ._jit import jit
+from ._jit import inlined, jit
 from .account import due_push, enter, hold, idle, record
 from .codes import BY_SPILL, BY_TBU, EVENT_EXECUTION, IDLE, LENT, OWN, RELOADING, SWITCHING
-from .control import scaled
-from .heap import schedule
+from .heap import cancel, schedule
 from .link import duration
 from .model import DISPATCH_OWN
-from .rng import DOMAIN_TIME, draw
+from .traverse import cycles_for
 from .walk import advance_one
 from .world import World
 
@@ -29,7 +26,7 @@ def _lowest_idle(w: World, station_number: int) -> int:
     return -1
 
 
-lowest_idle = jit(_lowest_idle)
+lowest_idle = inlined(_lowest_idle)
 
 
 def _leave_fresh(w: World, station_number: int, t: int) -> int:
@@ -47,7 +44,7 @@ def _leave_fresh(w: World, station_number: int, t: int) -> int:
     return token
 
 
-leave_fresh = jit(_leave_fresh)
+leave_fresh = inlined(_leave_fresh)
 
 
 def _take(w: World, c: int, t: int, u: int, station_number: int) -> None:
@@ -127,22 +124,11 @@ def _wait(w: World, c: int, t: int, u: int, state: int, until: int) -> None:
 
 
 def _begin(w: World, c: int, t: int, u: int) -> None:
-    """Begin the run of the token TBU ``u`` took; only here its cycles are drawn (rules 2.3, 5.5)."""
+    """Begin the run of the token TBU ``u`` took (rules 2.3, 5.5)."""
     ctl = w.ctl[0]
     tbu = w.tbu[u]
     token = w.token[tbu.token]
-    request = token.request
-    visit = w.visits[request * ctl.n_node + token.node]
-    x = scaled(w, tbu.token, draw(w.request[request].key, DOMAIN_TIME, token.node, visit, 0))
-    task = w.task[w.node[token.node].task]
-    cycles = 0
-    if x > 0.0:
-        factor = task.speedup * tbu.speed
-        if factor != 1.0:
-            x = x / factor
-        cycles = max(1, int(math.floor(x + 0.5)))
-    elif not never_takes_time(w, tbu.token):
-        cycles = 1
+    cycles = cycles_for(token.work, w.task[w.node[token.node].task].speedup * tbu.speed)
     tbu.run_start = t
     tbu.stage = RUNNING
     enter(w, u, t, LENT if tbu.lent != 0 else OWN)
@@ -153,26 +139,10 @@ def _begin(w: World, c: int, t: int, u: int) -> None:
     schedule(w, c, tbu.number, t + cycles)
 
 
-def _never_takes_time(w: World, token: int) -> bool:
-    """Tell whether the time of the token's node is exactly 0: its law is the constant 0, or its scale is 0 or less
-    (rule 2.3).
-    """
-    ctl = w.ctl[0]
-    request = w.token[token].request
-    node = w.token[token].node
-    at = w.law_at[w.request[request].phase * ctl.n_node + node]
-    scale = at.base
-    if w.node[node].attribute >= 0:
-        scale = at.base + at.slope * w.attributes[request * ctl.n_attribute + w.node[node].attribute]
-    law = w.law[at.law]
-    return bool(scale <= 0.0 or (law.kind == 0 and w.knots[law.offset] == 0))
-
-
-never_takes_time = jit(_never_takes_time)
 begin = jit(_begin)
 wait = jit(_wait)
 prepare = jit(_prepare)
-take = jit(_take)
+take = inlined(_take)
 
 
 def _finish(w: World, c: int, t: int, u: int) -> None:
@@ -191,7 +161,8 @@ def _finish(w: World, c: int, t: int, u: int) -> None:
     ctl.executions += 1
     record(w, EVENT_EXECUTION, request.id, token.node, visit, tbu.number, c, tbu.run_start, t)
     if node.milestone >= 0 and visit == 1:
-        w.request_milestone[node.milestone * len(w.request_end) + request.id] = t - request.arrival
+        milestone = node.milestone * len(w.request_end) + request.place
+        w.request_milestone[milestone] = t - w.request_arrival[request.place]
     token.bytes = node.out_bytes
     token.node = w.edge_node[node.edge]
     if tbu.lent != 0:
@@ -220,8 +191,10 @@ def _finish(w: World, c: int, t: int, u: int) -> None:
 finish = jit(_finish)
 
 
-def _end_stage(w: World, c: int, t: int, u: int) -> None:
+def _end_stage(w: World, c: int, t: int, number: int) -> None:
     """Phase 2 for one TBU: begin the run it prepared for, or finish the run it was in (rule 3.3)."""
+    cancel(w, c, number)
+    u = w.cluster[c].tbu + number
     if w.tbu[u].stage == PREPARING:
         begin(w, c, t, u)
     else:

@@ -1,55 +1,45 @@
-"""Two binary heaps: the next events of a cluster's TBUs, and the clusters of a group by their next cycle."""
+"""What comes next: a tree of the events of a cluster's TBUs, and a heap of a group's clusters by their next cycle."""
 
 from __future__ import annotations
 
 from ._jit import jit
-from .codes import TBU_BITS
+from .codes import NO_EVENT, TBU_BITS
 from .world import World
 
 
 def _schedule(w: World, c: int, number: int, t: int) -> None:
     """Let the stage of TBU ``number`` of cluster ``c`` end at cycle ``t``; equal cycles leave by number (rule 3.3)."""
+    enter(w, c, number, t << TBU_BITS | number)
+
+
+def _cancel(w: World, c: int, number: int) -> None:
+    """Let TBU ``number`` of cluster ``c`` have no event."""
+    enter(w, c, number, NO_EVENT)
+
+
+def _enter(w: World, c: int, number: int, key: int) -> None:
+    """Write a leaf of the tree of a cluster, and the least of two below at every place above it: no branch to guess."""
     cluster = w.cluster[c]
-    key = t << TBU_BITS | number
-    base = cluster.tbu
-    at = cluster.events
-    cluster.events = at + 1
-    while at > 0:
-        parent = (at - 1) >> 1
-        if w.events[base + parent] <= key:
-            break
-        w.events[base + at] = w.events[base + parent]
-        at = parent
+    base = cluster.events
+    at = cluster.leaves + number
     w.events[base + at] = key
+    while at > 1:
+        key = min(key, w.events[base + (at ^ 1)])
+        at >>= 1
+        w.events[base + at] = key
 
 
+enter = jit(_enter)
 schedule = jit(_schedule)
+cancel = jit(_cancel)
 
 
-def _next_stage(w: World, c: int) -> int:
-    """Take the TBU number of the earliest event of cluster ``c``, which has one."""
-    cluster = w.cluster[c]
-    base = cluster.tbu
-    first = w.events[base]
-    n = cluster.events - 1
-    cluster.events = n
-    key = w.events[base + n]
-    at = 0
-    while True:
-        child = 2 * at + 1
-        if child >= n:
-            break
-        if child + 1 < n and w.events[base + child + 1] < w.events[base + child]:
-            child += 1
-        if w.events[base + child] >= key:
-            break
-        w.events[base + at] = w.events[base + child]
-        at = child
-    w.events[base + at] = key
-    return int(first & ((1 << TBU_BITS) - 1))
+def _first(w: World, c: int) -> int:
+    """Return the earliest event of cluster ``c``, as cycle << TBU_BITS | TBU number, or NO_EVENT."""
+    return int(w.events[w.cluster[c].events + 1])
 
 
-next_stage = jit(_next_stage)
+first = jit(_first)
 
 
 def _place(w: World, at: int, c: int) -> None:

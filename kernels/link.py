@@ -13,7 +13,7 @@ from .world import World
 
 def _duration(n_bytes: int, rate_bytes: int, rate_cycles: int) -> int:
     """Return the cycles that ``n_bytes`` take at a rate, rounded up; 0 without a limit."""
-    if rate_bytes == 0:
+    if rate_bytes == 0 or n_bytes == 0:
         return 0
     return (n_bytes * rate_cycles + rate_bytes - 1) // rate_bytes
 

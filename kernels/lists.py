@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._jit import jit
+from ._jit import inlined, jit
 from .world import World
 
 # A station has three queues, at 3 * station; a cluster four, at ctl.cluster_queues + 4 * cluster
@@ -18,7 +18,7 @@ def _new_token(w: World) -> int:
     return int(token)
 
 
-new_token = jit(_new_token)
+new_token = inlined(_new_token)
 
 
 def _free_token(w: World, token: int) -> None:
@@ -28,21 +28,21 @@ def _free_token(w: World, token: int) -> None:
     ctl.free_token = token
 
 
-free_token = jit(_free_token)
+free_token = inlined(_free_token)
 
 
 def _append(w: World, queue: int, token: int) -> None:
     """Put ``token`` at the end of a queue."""
     q = w.queue[queue]
     w.token[token].next = -1
-    if q.tail < 0:
+    if q.head < 0:
         q.head = token
     else:
         w.token[q.tail].next = token
     q.tail = token
 
 
-append = jit(_append)
+append = inlined(_append)
 
 
 def _insert(w: World, queue: int, token: int) -> None:
@@ -51,7 +51,7 @@ def _insert(w: World, queue: int, token: int) -> None:
     key = w.token[token].key
     q = w.queue[queue]
     last = q.tail
-    if last < 0 or w.token[last].time < time or (w.token[last].time == time and w.token[last].key <= key):
+    if q.head < 0 or w.token[last].time < time or (w.token[last].time == time and w.token[last].key <= key):
         append(w, queue, token)
         return
     before = -1
@@ -74,9 +74,7 @@ def _pop(w: World, queue: int) -> int:
     q = w.queue[queue]
     token = q.head
     q.head = w.token[token].next
-    if q.head < 0:
-        q.tail = -1
     return int(token)
 
 
-pop = jit(_pop)
+pop = inlined(_pop)

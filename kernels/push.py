@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import lists
-from ._jit import jit
+from ._jit import inlined, jit
 from .account import due_take, idle, record
 from .codes import BY_INGRESS, BY_JOIN, BY_SPILL, BY_TBU, EVENT_TRANSFER
 from .link import duration, join_link
@@ -17,7 +17,7 @@ def _local_delay(w: World, n_bytes: int) -> int:
     return int(ctl.local_latency + duration(n_bytes, ctl.local_bytes, ctl.local_cycles))
 
 
-local_delay = jit(_local_delay)
+local_delay = inlined(_local_delay)
 
 
 def _release(w: World, c: int, t: int, token: int) -> None:
@@ -62,7 +62,7 @@ def _ready(w: World, t: int, station_number: int, token: int) -> None:
         due_take(w, station_number)
 
 
-ready = jit(_ready)
+ready = inlined(_ready)
 
 
 def _join_child(w: World, token: int) -> None:
@@ -104,7 +104,7 @@ def _deliver(w: World, c: int, t: int, token: int) -> None:
         ready(w, t, c * w.ctl[0].n_task + w.node[arrived.node].task, token)
 
 
-deliver = jit(_deliver)
+deliver = inlined(_deliver)
 
 
 def _push(w: World, c: int, t: int, token: int) -> None:

@@ -6,10 +6,11 @@ from . import lists
 from ._jit import jit
 from .account import due_push, hold, record
 from .codes import BY_TBU, CREDIT, EVENT_DECISION, NEVER
-from .control import choose_cluster, decide, spread, visit
+from .control import choose_cluster, decide, spread, visit, work
 from .link import join_link
 from .model import END, FORK, JOIN, TASK
 from .push import push, release
+from .rng import DOMAIN_TIME
 from .world import World
 
 
@@ -20,7 +21,7 @@ def _next_arrival(w: World, c: int) -> None:
     if pipeline.next >= pipeline.end or (pipeline.window >= 0 and pipeline.in_flight >= pipeline.window):
         cluster.arrival = NEVER
     else:
-        cluster.arrival = w.source_arrival[pipeline.next]
+        cluster.arrival = w.request_arrival[pipeline.next]
 
 
 next_arrival = jit(_next_arrival)
@@ -32,7 +33,7 @@ def _end(w: World, c: int, t: int, token: int) -> None:
     slot = w.token[token].request
     request = w.request[slot]
     release(w, c, t, token)
-    w.request_end[request.id] = t
+    w.request_end[request.place] = t
     group = w.group[w.cluster[c].group]
     group.unfinished -= 1
     group.last_end = max(group.last_end, t)
@@ -55,6 +56,19 @@ def _end(w: World, c: int, t: int, token: int) -> None:
 end = jit(_end)
 
 
+def _goes_in(w: World, c: int, t: int, token: int, station_number: int) -> bool:
+    """Tell whether a token need not wait for phase 4 to enter a station: it finds a free slot and nobody in line, nothing
+    that still happens before phase 4 comes first (rule 4.3), and nobody looks in between.
+    """
+    station = w.station[station_number]
+    if w.cluster[c].direct == 0 or w.token[token].holder != BY_TBU:
+        return False
+    if station.line_len > 0 or station.used >= station.slots:
+        return False
+    deciding = w.queue[w.ctl[0].cluster_queues + 4 * c + lists.DECIDING].head
+    return bool(deciding < 0 or w.token[deciding].time > t)
+
+
 def _step(w: World, c: int, t: int, token: int) -> bool:
     """Let ``token`` reach the node it is bound for; return whether it goes straight on to another (rule 4.1)."""
     ctl = w.ctl[0]
@@ -62,17 +76,21 @@ def _step(w: World, c: int, t: int, token: int) -> bool:
     node = w.node[moving.node]
     kind = node.kind
     if kind == TASK:
-        visit(w, token)
+        # drawn here, long before it is needed, so that no event waits for it
+        moving.work = work(w, token, DOMAIN_TIME, visit(w, token))
         moving.cluster = c if moving.routed != 0 else choose_cluster(w, c, moving.request, node.task)
         moving.routed = 0
-        if moving.cluster == c and moving.mark == 0:
+        station = c * ctl.n_task + node.task
+        if moving.cluster != c or moving.mark != 0:
+            push(w, c, t, token)
+        elif goes_in(w, c, t, token, station):
+            w.station[station].used += 1
+            push(w, c, t, token)
+        else:
             moving.time = t
-            station = c * ctl.n_task + node.task
             lists.insert(w, 3 * station + lists.LINE, token)
             w.station[station].line_len += 1
             due_push(w, station)
-        else:
-            push(w, c, t, token)
         return False
     if kind == JOIN:
         moving.cluster = w.join[moving.request * ctl.n_join + node.join_number].cluster
@@ -96,6 +114,7 @@ def _step(w: World, c: int, t: int, token: int) -> bool:
     return decide(w, c, token, visit_number)
 
 
+goes_in = jit(_goes_in)
 step = jit(_step)
 
 
@@ -114,9 +133,8 @@ advance = jit(_advance)
 
 def _advance_one(w: World, c: int, t: int, token: int) -> None:
     """Let one token advance from the node it is bound for, and all that follows from it."""
-    ctl = w.ctl[0]
-    w.stack[ctl.stack] = token
-    ctl.stack += 1
+    while step(w, c, t, token):
+        pass
     advance(w, c, t)
 
 

@@ -40,7 +40,7 @@ STATION = record(
     " line_wait",
 )
 CLUSTER = record(
-    "group pipeline member tbu tbu_end events free_cbus ingress_order arrival hook spill_free spill_slots"
+    "group pipeline member tbu tbu_end direct events leaves free_cbus ingress_order arrival hook spill_free spill_slots"
     " port_free ask_port asking news ingress next place decisions cbu_busy cbu_wait ingress_max spill_max"
     " lendings refusals asks steals switches reloads",
 )
@@ -49,8 +49,8 @@ PIPELINE = record("home window next end in_flight member_first members reports a
 GROUP = record("first end unfinished last_end lookahead fingerprint")
 REPORTED = record("free present")
 OPTION = record("cluster hops free present owners")
-TOKEN = record("next kind request node bytes mark holder place time key cluster answer since owner routed")
-REQUEST = record("next id arrival key phase pipeline")
+TOKEN = record("next kind request node bytes mark holder place time key cluster answer since owner routed", "work")
+REQUEST = record("next id place key phase pipeline")
 JOIN = record("cluster left bytes mark")
 CONTROLS = record(
     "n_node n_task n_loop n_join n_milestone n_attribute n_rows n_cols torus n_cluster n_residents max_members"
@@ -81,11 +81,10 @@ class World(NamedTuple):
     group_cluster: I64  # clusters, by group
     route_port: NDArray[np.int8]  # cluster * n_cluster + cluster, or empty
     source_request: I64
-    source_arrival: I64
     request_phase: NDArray[np.int16]
     tbu: Records
     tbu_cycles: I64  # tbu * N_CAUSES + state
-    events: I64  # per cluster: heap of cycle << TBU_BITS | number, at the cluster's first TBU
+    events: I64  # per cluster, from ``events`` on: tree of cycle << TBU_BITS | number, the root at 1, see heap.py
     resident: Records  # tbu * n_residents + place
     station: Records
     cluster: Records
@@ -94,9 +93,9 @@ class World(NamedTuple):
     pipeline: Records
     group: Records
     reported: Records  # (cluster * max_members + member) * n_task + task, or empty
-    request_arrival: I64
-    request_end: I64
-    request_milestone: I64  # milestone * n_request + request
+    request_arrival: I64  # by place in the sources, as a pipeline takes them; a closed load's are written at admission
+    request_end: I64  # by place
+    request_milestone: I64  # milestone * n_request + place
     token: Records
     request: Records
     visits: I64  # slot * n_node + node

@@ -131,13 +131,13 @@ def run(
 @app.command
 def verify(
     *,
-    quick: Annotated[bool, Parameter(negative="", help="A dozen systems instead of all.")] = False,
+    quick: Annotated[bool, Parameter(negative="", help="A dozen systems, in seconds; all take minutes.")] = False,
     as_json: Json = False,
 ) -> int:
     """Simulate systems with known answers and compare."""
     import octomodel
 
-    report = octomodel.verify(quick=quick)
+    report = octomodel.verify(quick=quick, progress=True)
     print(json.dumps(report.to_dict(), indent=2) if as_json else report.table().rstrip("\n"))
     return DONE if report.passed else FAILED
 

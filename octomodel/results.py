@@ -137,7 +137,7 @@ def _copied(outcomes: Sequence[Outcome], names: Names) -> dict[str, NDArray[np.g
         if entity == "bounds" and not all(key in outcome.bounds for outcome in outcomes):
             continue
         fields = [getattr(outcome, entity) for outcome in outcomes]
-        values[entry.name] = np.stack([np.asarray(field[key] if key else field) for field in fields])
+        values[entry.name] = _stack([np.asarray(field[key] if key else field) for field in fields])
     return values
 
 
@@ -146,7 +146,8 @@ def _computed(outcomes: Sequence[Outcome], names: Names) -> dict[str, NDArray[np
     latency, ended, throughput, goodput, miss = [], [], [], [], []
     for outcome in outcomes:
         arrival, end = np.asarray(outcome.request_arrival), np.asarray(outcome.request_end)
-        cycles = np.where(end >= 0, end - arrival, NONE)
+        cycles = end - arrival
+        cycles[end < 0] = NONE
         latency.append(cycles)
         ended.append(_count(end >= 0))
         throughput.append(_ratio(ended[-1], outcome.elapsed))
@@ -161,13 +162,18 @@ def _computed(outcomes: Sequence[Outcome], names: Names) -> dict[str, NDArray[np
         goodput.append(_ratio(_count(met), outcome.elapsed))
         miss.append(_ratio(_count(judged & ~met), _count(judged)))
     values: dict[str, NDArray[np.generic]] = {
-        "request_latency_cycles": np.stack(latency),
+        "request_latency_cycles": _stack(latency),
         "requests_ended": np.array(ended),
         "throughput_per_cycle": np.array(throughput),
     }
     if names.deadline_cycles is not None:
         values |= {"goodput_per_cycle": np.array(goodput), "deadline_miss": np.array(miss)}
     return values
+
+
+def _stack(arrays: Sequence[NDArray[np.generic]]) -> NDArray[np.generic]:
+    """Return the arrays along a new first axis; a single one, which may be large, without a copy."""
+    return np.stack(arrays) if len(arrays) > 1 else arrays[0][np.newaxis]
 
 
 def _axes(names: Names, n_replication: int) -> dict[str, xr.Variable]:

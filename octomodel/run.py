@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
 import numpy as np
+from numpy.typing import NDArray
 
 from octomodel.errors import ModelError, RunError
 from octomodel.kernels import _jit, advance, allocate, codes, interpret
@@ -180,6 +181,13 @@ def run(
     return outcome
 
 
+def _by_request(model: Model, by_place: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return in the order of the requests what the kernel keeps in the order of the sources."""
+    out = np.empty_like(by_place)
+    out[model.load.source_request] = by_place
+    return out
+
+
 def _collect(model: Model, fields: dict[str, np.ndarray], worlds: list[World]) -> Outcome:
     end = fields["request_end"]
     done = bool((end >= 0).all())
@@ -187,13 +195,17 @@ def _collect(model: Model, fields: dict[str, np.ndarray], worlds: list[World]) -
     interpret.call(advance.close, worlds[0], elapsed)
     n_cluster, n_task = len(fields["cluster"]), len(model.program.task_node)
     sums = [sum(int(w.ctl[lane][0]) for w in worlds) % 2**63 for lane in ("h1", "h2")]
+    arrival = _by_request(model, fields.pop("request_arrival"))
+    for pipeline in fields["pipeline"]:
+        arrival[model.load.source_request[pipeline["next"] : pipeline["end"]]] = -1  # not admitted
+    milestones = fields.pop("request_milestone").reshape(-1, len(end))
     return Outcome(
         status="done" if done else "horizon",
         elapsed=elapsed,
         executions=sum(int(w.ctl["executions"][0]) for w in worlds),
-        request_arrival=fields["request_arrival"],
-        request_end=end,
-        request_milestone=fields["request_milestone"].reshape(-1, len(end)),
+        request_arrival=arrival,
+        request_end=_by_request(model, fields.pop("request_end")),
+        request_milestone=np.stack([_by_request(model, each) for each in milestones]) if len(milestones) else milestones,
         tbu_cycles=fields["tbu_cycles"].reshape(-1, len(CAUSES)),
         station={f: fields["station"][f].reshape(n_cluster, n_task).copy() for f in STATION_FIELDS},
         link={f: fields["link"][f].copy() for f in LINK_FIELDS},

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 ROOTS = {"octomodel": "octomodel", "kernels": "octomodel.kernels", "calibration": "octomodel.calibration"}
-HEAVY = {"scipy.stats", "networkx", "matplotlib", "zarr", "h5netcdf", "dask", "rich", "cyclopts"}
+HEAVY = {"scipy.stats", "networkx", "matplotlib", "zarr", "h5netcdf", "dask", "rich", "cyclopts", "octomodel.verification"}
 
 
 @pytest.fixture(scope="module")

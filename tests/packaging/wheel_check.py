@@ -8,7 +8,7 @@ import tempfile
 from importlib import metadata, resources
 from pathlib import Path
 
-PACKAGES = ("calibration", "dist", "kernels", "policies", "presets", "testing")
+PACKAGES = ("calibration", "dist", "kernels", "policies", "presets", "testing", "verification")
 
 
 def check_contents() -> None:

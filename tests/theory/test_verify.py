@@ -9,37 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scipy.stats import norm
 
 import octomodel as om
-from octomodel import verify_page
 from octomodel.errors import ModelError
-from octomodel.verification import FAMILY_ERROR, Report, verify
-from octomodel.verify_cases import CASES
-from octomodel.verify_judge import Check, critical
+from octomodel.verification import FAMILY_ERROR, Report, page, verify
+from octomodel.verification.cases import CASES
+from octomodel.verification.judge import Check, critical
+from octomodel.verification.twins import POWER, TWIN, Sight, sight, sights
 
 SIMULATED = [case for case in CASES if case.build is not None]
+NAMES = [case.name for case in SIMULATED]
 QUICK = [case.name for case in SIMULATED if case.quick]
-
-
-def found(name: str, report: Report) -> dict[str, Check]:
-    return {row.metric: row for row in report.rows if row.case == name}
-
-
-def power(base: Report, twin: Report, name: str) -> float:
-    """Return with which probability some value of a system reveals the twin.
-
-    Both face the same draws, so the difference of what they give is nearly the shift itself.
-    """
-    biased = found(name, twin)
-    best = 0.0
-    for metric, row in found(name, base).items():
-        shift = abs(biased[metric].simulated - row.simulated) - row.uncertain
-        if row.error == 0.0:
-            best = max(best, float(shift > 0))
-        else:
-            best = max(best, float(norm.cdf((shift - (row.hi - row.lo) / 2.0) / row.error)))
-    return best
 
 
 # ---- verify
@@ -56,10 +36,17 @@ def test_the_short_form_passes(quick: Report) -> None:
     assert all(row.half_width <= row.limit <= 0.05 for row in quick.rows)
 
 
-def test_twins_of_the_short_form_fail(quick: Report) -> None:
-    twin = verify(quick=True, service_scale=1.01)
-    assert list(twin.failed) == QUICK
-    assert {name: power(quick, twin, name) for name in QUICK if power(quick, twin, name) <= 0.999} == {}
+@pytest.fixture(scope="module")
+def quick_twin() -> Report:
+    return om.verify(quick=True, service_scale=TWIN)
+
+
+def test_twins_of_the_short_form_fail(quick: Report, quick_twin: Report) -> None:
+    assert len(QUICK) >= 12
+    assert list(quick_twin.failed) == QUICK
+    shown = sights(quick, quick_twin)
+    assert list(shown) == QUICK
+    assert [found for found in shown.values() if found.power <= POWER] == []
 
 
 def test_a_report_can_be_read_and_kept(quick: Report) -> None:
@@ -74,13 +61,12 @@ def test_a_report_can_be_read_and_kept(quick: Report) -> None:
     assert set(data["not_simulated"]) == {case.name for case in CASES if case.build is None}
 
 
-def test_threads_change_nothing_and_progress_is_told() -> None:
-    told: list[tuple[str, int, int]] = []
+def test_threads_and_progress_change_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     names = ["BR-ABSORBING", "ST-ERLB-1-1"]
-    one = verify(cases=names, threads=1, progress=lambda *each: told.append(each))
+    one = verify(cases=names, threads=1, progress=True)
     two = verify(cases=names, threads=2)
     assert one == two
-    assert told == [(names[0], 1, 2), (names[1], 2, 2)]
+    assert capsys.readouterr() == ("", "")  # nobody looks
     assert one.executions == sum({row.case: row.executions for row in one.rows}.values())
 
 
@@ -88,8 +74,18 @@ def test_a_failure_is_named() -> None:
     report = verify(cases=["ST-ERLB-1-1"], service_scale=1.2)
     assert not report.passed
     assert report.failed == ("ST-ERLB-1-1",)
-    assert "not within their intervals: ST-ERLB-1-1" in report.table()
+    assert "outside their intervals: ST-ERLB-1-1" in report.table()
     assert "FAILED" in report.table()
+
+
+def test_an_interval_that_says_too_little_is_no_failure_and_no_success(quick: Report) -> None:
+    wide = Report((replace(quick.rows[0], narrow=False), *quick.rows[1:]), quick.executions)
+    assert not wide.passed
+    assert wide.failed == ()
+    assert wide.too_wide == (QUICK[0],)
+    assert f"intervals too wide: {QUICK[0]}" in wide.verdict()
+    assert wide.table().count("too wide\n") == 1
+    assert wide.to_dict()["rows"][0]["passed"] is False
 
 
 @pytest.mark.parametrize("name", ["ST-MM1", "FIT-H2-EM"])
@@ -98,36 +94,113 @@ def test_unknown_systems_are_refused(name: str) -> None:
         verify(cases=[name])
 
 
+def test_no_system_at_all_is_refused() -> None:
+    with pytest.raises(ModelError, match="verify.cases"):
+        verify(cases=[])
+
+
 @pytest.mark.parametrize("scale", [0.0, math.nan, "1"])
 def test_a_scale_must_be_a_number_above_zero(scale: Any) -> None:
     with pytest.raises(ModelError, match="verify.service_scale"):
         verify(cases=["ST-ERLB-1-1"], service_scale=scale)
 
 
+# ---- twins
+
+
+def value(simulated: float, half: float, error: float, uncertain: float = 0.0, metric: str = "W") -> Check:
+    """Return a value whose answer is 10, with an interval of a half-width."""
+    low, high = simulated - half, simulated + half
+    inside = low <= 10.0 <= high
+    return Check("case", "kind", metric, 10.0, uncertain, simulated, low, high, error, 0.1, inside, True, 1)
+
+
+def test_the_power_is_that_of_an_interval_moved_by_the_bias() -> None:
+    plain, twin = value(10.03, 0.5, 0.1), value(11.03, 0.6, 0.1)
+    found = sight(plain, twin)
+    assert found.bias == pytest.approx(0.1)
+    assert found.reach == pytest.approx(0.06)
+    assert found.missed == pytest.approx(3.17e-5, rel=0.01)  # four standard errors
+    assert sight(plain, value(9.03, 0.6, 0.1)).missed == pytest.approx(found.missed)
+    assert sight(value(10.03, 0.5, 0.1, uncertain=0.4), twin).missed == pytest.approx(0.5)
+    assert sight(plain, value(10.03, 0.6, 0.1)).power < 1e-8
+    assert [sight(value(10.0, 0.0, 0.0), value(at, 0.0, 0.0)).power for at in (10.0, 10.1)] == [0.0, 1.0]
+
+
+def test_an_answer_goes_before_a_mean_service_time_where_it_shows_enough() -> None:
+    def shown(*pairs: tuple[Check, Check]) -> Sight:
+        plain, twin = (Report(rows, 1) for rows in zip(*pairs, strict=True))
+        return sights(plain, twin)["case"]
+
+    time = value(10.0, 0.01, 0.001, metric="service s"), value(10.1, 0.01, 0.001, metric="service s")
+    blurred = value(10.0, 0.5, 0.1), value(10.7, 0.5, 0.1)
+    clear = value(10.0, 0.5, 0.1, metric="L"), value(11.0, 0.5, 0.1, metric="L")
+    assert shown(time, blurred).metric == "service s"
+    assert shown(time, clear).metric == "L"
+    assert shown(blurred, time, clear).metric == "L"
+
+
 # ---- the page
 
 
-def test_the_page_is_current(repository: Path, quick: Report) -> None:
-    text = (repository / "docs" / "verification.md").read_text()
-    for case in CASES:
-        assert verify_page.item(case) in text, case.name
+@pytest.fixture(scope="module")
+def text(repository: Path) -> str:
+    return (repository / "docs" / "verification.md").read_text()
+
+
+def tables(text: str) -> dict[tuple[str, str], list[str]]:
+    """Return the rows of all tables by system and value, heads left out."""
     lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line[:1] == "|"]
-    shown = {(line[0], line[1]): line[2:] for line in lines}
-    assert {case for case, _ in shown} - {"system", "---"} == {case.name for case in SIMULATED}
-    for cells in shown.values():
-        if cells[-1] == "FAILED":  # shown as such when its interval came out too wide, but none may miss its answer
-            low, high = map(float, cells[2].split(" .. "))
-            assert low <= float(cells[0]) <= high, cells
+    return {(line[0], line[1]): line[2:] for line in lines if line[0] not in ("system", "---")}
+
+
+def test_the_page_lists_every_system_and_all_passed(text: str, quick: Report) -> None:
+    assert [case.name for case in CASES if page.item(case) not in text] == []
+    values, _, twins = text.partition("## Twins")
+    shown = tables(values)
+    assert {case for case, _ in shown} == set(NAMES)
+    assert {row: cells for row, cells in shown.items() if cells[-1] != "ok"} == {}
     for row in quick.rows:
-        assert shown[row.case, row.metric][1] == verify_page.number(row.simulated)
+        assert shown[row.case, row.metric][1] == page.number(row.simulated)
+    assert "all within their intervals." in values
+    assert "Every one fails." in twins
+    seen = tables(twins.partition("## Not simulated")[0])
+    assert [case for case, _ in seen] == NAMES
+    assert {row: cells for row, cells in seen.items() if float(cells[-1].removeprefix("< ")) >= 1.0 - POWER} == {}
 
 
-def test_the_page_says_what_failed(quick: Report) -> None:
-    row = quick.rows[0]
-    rows = tuple(replace(row, case=case.name, passed=False) for case in SIMULATED)
-    text = verify_page.page(Report(rows, 1))
-    assert text.count("FAILED |") == len(SIMULATED)
-    assert "## Not simulated (23)" in text
+def test_the_page_is_made_by_the_code_that_is_here(text: str, quick: Report, quick_twin: Report) -> None:
+    """All but the numbers of the long form is written again and compared."""
+    shown = {case for case, _ in tables(text)}
+    assert shown == set(NAMES)
+    made = page.page(*(stretched(report) for report in (quick, quick_twin)))
+    assert prose(made) == prose(text)
+
+
+def stretched(report: Report) -> Report:
+    """Return a report in which every system has a row, made of those of the short form."""
+    rows = {row.case: row for row in reversed(report.rows)}
+    return Report(tuple(replace(rows.get(name, report.rows[0]), case=name) for name in NAMES), 1)
+
+
+def prose(text: str) -> list[str]:
+    """Return the lines that are neither rows of a table nor contain a number that was simulated."""
+    lines = [line for line in text.splitlines() if not line.startswith("| ") or line.startswith("| system")]
+    return [line for line in lines if "simulated: 70 systems" not in line and "the largest is" not in line]
+
+
+def test_the_page_says_nothing_of_where_it_was_made(text: str, repository: Path) -> None:
+    words = ("/work", "/home", "/tmp", "worktree", str(repository), "CPU", "seconds", "cores", "Linux")
+    assert [word for word in words if word in text] == []
+
+
+def test_the_page_says_what_failed(quick: Report, quick_twin: Report) -> None:
+    plain, twin = stretched(quick), stretched(quick_twin)
+    bad = page.page(Report(tuple(replace(row, inside=False) for row in plain.rows), 1), twin)
+    assert bad.count("FAILED |") == len(NAMES)
+    unseen = page.page(plain, Report((replace(twin.rows[0], inside=True), *twin.rows[1:]), 1))
+    assert f"Not every one fails: {NAMES[0]}." in unseen
+    assert "## Not simulated (23)" in unseen
 
 
 # ---- the long form
@@ -141,15 +214,15 @@ def whole() -> Report:
 @pytest.mark.deep
 def test_all_systems_pass(whole: Report) -> None:
     assert whole.passed, whole.table()
-    assert len({row.case for row in whole.rows}) == len(SIMULATED)
+    assert list(dict.fromkeys(row.case for row in whole.rows)) == NAMES
 
 
 @pytest.mark.deep
-def test_all_twins_fail(whole: Report) -> None:
-    twin = verify(service_scale=1.01)
-    assert list(twin.failed) == [case.name for case in SIMULATED]
-    powers = {case.name: power(whole, twin, case.name) for case in SIMULATED}
-    assert {name: each for name, each in powers.items() if each <= 0.999} == {}
+def test_all_twins_fail_and_the_page_is_the_one_made_of_both(whole: Report, text: str) -> None:
+    twin = verify(service_scale=TWIN)
+    assert list(twin.failed) == NAMES
+    assert [found for found in sights(whole, twin).values() if found.power <= POWER] == []
+    assert page.page(whole, twin) == text
 
 
 def test_the_family_error_is_shared_out() -> None:

@@ -12,18 +12,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from octomodel import dist, verify_import, yaml_text
-from octomodel import verify_open as opened
+from octomodel import dist, yaml_text
 from octomodel.elements import walk
 from octomodel.errors import RunError
 from octomodel.load import Load, closed, poisson, trace
 from octomodel.program import task
-from octomodel.verify_build import SOURCE, Bench
-from octomodel.verify_cases import ARRIVALS, CASES, Case
-from octomodel.verify_facts import FILE, Station, facts
-from octomodel.verify_judge import Check, Quantile, Ratio, check, critical, ratio
-from octomodel.verify_measure import Observation, Setup, observe
-from octomodel.verify_plan import Queue, length, poisson_variance, queue
+from octomodel.verification import convert, opened
+from octomodel.verification.bench import SOURCE, Bench
+from octomodel.verification.cases import ARRIVALS, CASES, Case
+from octomodel.verification.facts import FILE, Station, facts
+from octomodel.verification.judge import Check, Quantile, Ratio, check, critical, ratio
+from octomodel.verification.measure import Observation, Setup, observe
+from octomodel.verification.plan import Queue, length, poisson_variance, queue
 
 SIMULATED = [case for case in CASES if case.build is not None]
 QUICK = [case.name for case in SIMULATED if case.quick]
@@ -102,6 +102,30 @@ def test_the_variance_of_a_poisson_queue_is_that_of_a_simulated_one() -> None:
     assert poisson_variance(dist.Deterministic(1.0), 0.5) == pytest.approx(total.var() / 4000, rel=0.12)
 
 
+def test_the_variance_planned_with_knows_the_third_moment_of_a_service() -> None:
+    # E2/H2/1, whose services are skewed; without them the plan says about half of what comes
+    rng = np.random.default_rng(9)
+    service = dist.HyperExponential.from_cv(1.0, 2.0)
+    wait, total = np.zeros(1500), np.zeros(1500)
+    chances, means = np.array(service.probabilities), np.array(service.means)
+    for n in range(8800):
+        served = rng.exponential(size=1500) * rng.choice(means, p=chances, size=1500)
+        wait = np.maximum(wait + served - rng.gamma(2.0, 1.0 / 1.2, size=1500), 0.0)
+        if n >= 800:
+            total += wait
+    planned = queue(dist.Erlang(2, 1.0 / 0.6), service, 1).variance
+    assert 0.75 < planned / (total.var() / 8000) < 1.2
+
+
+def test_stations_in_series_are_planned_to_wait_together() -> None:
+    case = facts()["TD-E2-M-M"]
+    (tandem,) = opened.tandem(Bench("TD-E2-M-M", case))
+    each = [Queue.of(case.gaps, station) for station in case.stations.values()]
+    together = sum(one.variance**0.5 for one in each) / case.expected["W"]
+    plan = length(together**2, correlation=max(one.correlation for one in each), tasks=2.0, services=1.0)
+    assert tandem.setup.load.requests == plan.requests
+
+
 def test_the_mean_wait_planned_with_is_near_the_exact_one() -> None:
     for name in ("ST-MM1-0.8", "ST-MMc-4-3.6", "ST-MD1-0.5", "ST-MPH1-H2-0.5", "ST-M-E2-3-0.8"):
         case = facts()[name]
@@ -114,7 +138,7 @@ def test_nobody_waits_without_a_limit_of_servers() -> None:
 
 def test_a_dearer_answer_gets_a_wider_limit() -> None:
     limits = [length(spread, correlation=10.0, tasks=1.0, services=1.0).limit for spread in (1.0, 300.0, 1e5)]
-    assert limits == [0.02, 0.05, 0.15]
+    assert limits == [0.02, 0.03, 0.15]
     assert length(1.0, correlation=10.0, tasks=1.0, services=1.0).warmup == 60
 
 
@@ -138,7 +162,7 @@ def test_enough_systems_of_every_kind_are_simulated() -> None:
 
 def test_the_file_of_facts_is_made_of_the_known_answers(shared_data: Path) -> None:
     cases = json.loads((shared_data / "queueing_cases.json").read_text())["cases"]
-    made = {case["id"]: verify_import.entry(case) for case in cases}
+    made = {case["id"]: convert.entry(case) for case in cases}
     assert yaml_text.parse(yaml_text.dump(made), "made") == yaml_text.parse(FILE.read_text("utf-8"), "file")
 
 
@@ -163,14 +187,14 @@ def test_the_file_of_facts_is_made_of_the_known_answers(shared_data: Path) -> No
     ],
 )
 def test_laws_are_read(form: dict[str, object], law: dist.Law) -> None:
-    assert verify_import.law(form) == law
+    assert convert.law(form) == law
 
 
 def test_lognormal_and_weibull_laws_are_read_by_their_own_parameters() -> None:
-    lognormal = verify_import.law({"dist": "lognormal", "meanlog": -0.5, "sdlog": 1.0})
+    lognormal = convert.law({"dist": "lognormal", "meanlog": -0.5, "sdlog": 1.0})
     assert lognormal.mean == pytest.approx(1.0)
     assert lognormal.cv**2 == pytest.approx(math.e - 1.0)
-    weibull = verify_import.law({"dist": "weibull", "shape": 0.5, "scale": 0.5})
+    weibull = convert.law({"dist": "weibull", "shape": 0.5, "scale": 0.5})
     assert weibull.mean == pytest.approx(1.0)
     assert weibull.cv**2 == pytest.approx(5.0)
 

@@ -385,7 +385,8 @@ def test_verify_passes_on_the_verdict(
 ) -> None:
     asked = []
 
-    def check(quick: bool = False) -> SimpleNamespace:
+    def check(quick: bool, progress: bool) -> SimpleNamespace:
+        assert progress
         asked.append(quick)
         return SimpleNamespace(passed=passed, to_dict=lambda: {"passed": passed}, table=lambda: "the table")
 

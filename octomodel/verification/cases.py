@@ -6,11 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from octomodel import verify_closed as closed
-from octomodel import verify_lines as lines
-from octomodel import verify_loops as loops
-from octomodel import verify_open as opened
-from octomodel.verify_build import Bench, Experiment
+from octomodel.verification import closed, lines, loops, opened
+from octomodel.verification.bench import Bench, Experiment
 
 Builder = Callable[[Bench], list[Experiment]]
 

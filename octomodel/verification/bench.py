@@ -12,10 +12,10 @@ from octomodel.elements import Branch, Element, Series, Task, walk
 from octomodel.hardware import System
 from octomodel.load import Load, closed
 from octomodel.program import make_branch, per, seq, task
-from octomodel.verify_facts import Facts
-from octomodel.verify_judge import Metric
-from octomodel.verify_measure import Setup, Window
-from octomodel.verify_plan import EVENTS
+from octomodel.verification.facts import Facts
+from octomodel.verification.judge import Metric
+from octomodel.verification.measure import Setup, Window
+from octomodel.verification.plan import EVENTS
 from octomodel.workflow import Workflow
 
 UNLIMITED = 2**24

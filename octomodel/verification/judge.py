@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from octomodel.verify_measure import Observation
+from octomodel.verification.measure import Observation
 
 F64 = NDArray[np.float64]
 Sums = tuple[F64, F64]
@@ -115,8 +115,8 @@ class Check:
         Standard error of the estimate.
     limit : float
         Largest half-width that says something, as a share of the expected value.
-    passed : bool
-        Whether the interval holds the answer and is no wider than the limit allows.
+    inside, narrow : bool
+        Whether the interval holds the answer, and whether it is no wider than the limit allows.
     executions : int
         Executions simulated for it.
     """
@@ -131,8 +131,19 @@ class Check:
     hi: float
     error: float
     limit: float
-    passed: bool
+    inside: bool
+    narrow: bool
     executions: int
+
+    @property
+    def passed(self) -> bool:
+        """Return whether the interval holds the answer and is narrow enough to say so."""
+        return self.inside and self.narrow
+
+    @property
+    def verdict(self) -> str:
+        """Return one or two words."""
+        return "ok" if self.passed else "too wide" if self.inside else "FAILED"
 
     @property
     def half_width(self) -> float:
@@ -157,7 +168,8 @@ def check(case: str, kind: str, metric: Metric, level: float, executions: int) -
         hi=found.hi,
         error=found.error,
         limit=metric.limit,
-        passed=bool(inside and narrow),
+        inside=bool(inside),
+        narrow=bool(narrow),
         executions=executions,
     )
 

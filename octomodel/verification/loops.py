@@ -16,11 +16,11 @@ from octomodel import dist
 from octomodel.elements import Element, Seq
 from octomodel.load import closed, poisson
 from octomodel.program import branch, loop, seq, task
-from octomodel.verify_build import PIPELINES, Bench, Experiment, choice
-from octomodel.verify_judge import Metric, Ratio, Sums
-from octomodel.verify_measure import Observation
-from octomodel.verify_metrics import MAIN, busy, population, response, service, sojourn
-from octomodel.verify_plan import REPLICATIONS, length, queue
+from octomodel.verification.bench import PIPELINES, Bench, Experiment, choice
+from octomodel.verification.judge import Metric, Ratio, Sums
+from octomodel.verification.measure import Observation
+from octomodel.verification.metrics import MAIN, busy, population, response, service, sojourn
+from octomodel.verification.plan import REPLICATIONS, length, queue
 
 _ROUNDS = 4000  # requests of a pipeline that runs the chain
 

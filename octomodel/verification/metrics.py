@@ -7,10 +7,10 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from octomodel.verify_facts import Facts
-from octomodel.verify_judge import Quantile, Ratio, Sums
-from octomodel.verify_measure import Observation
-from octomodel.verify_plan import QUANTILE
+from octomodel.verification.facts import Facts
+from octomodel.verification.judge import Quantile, Ratio, Sums
+from octomodel.verification.measure import Observation
+from octomodel.verification.plan import QUANTILE
 
 F64 = NDArray[np.float64]
 

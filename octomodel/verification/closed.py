@@ -12,10 +12,10 @@ import numpy as np
 
 from octomodel import dist
 from octomodel.elements import Element
-from octomodel.verify_build import Bench, Experiment, choice, shifted, watched
-from octomodel.verify_judge import Metric, Ratio, Sums
-from octomodel.verify_measure import Observation
-from octomodel.verify_metrics import MAIN, busy, population, service, throughput
+from octomodel.verification.bench import Bench, Experiment, choice, shifted, watched
+from octomodel.verification.judge import Metric, Ratio, Sums
+from octomodel.verification.measure import Observation
+from octomodel.verification.metrics import MAIN, busy, population, service, throughput
 
 
 def lost(bench: Bench) -> list[Experiment]:

@@ -2,7 +2,7 @@
 
 Run by maintainers, when the file of known answers has changed::
 
-    python -m octomodel.verify_import path/to/queueing_cases.json
+    python -m octomodel.verification.convert path/to/queueing_cases.json
 
 Stations, laws and answers are written in the words of this project; what the model cannot simulate keeps its
 name and source. Units of time are those of the case.
@@ -19,13 +19,13 @@ from typing import Any
 import numpy as np
 
 from octomodel import dist, yaml_text
-from octomodel.verify_facts import FILE
+from octomodel.verification.facts import FILE
 
 Raw = dict[str, Any]
 _WORDS = {"constructed here": "constructed for the purpose", "chain here": "chain", " (from memory)": ""}
 NOTED = 1e-5  # relative uncertainty of an answer below which it is not worth a number
 SKIPPED = ("approx_", "err_", "lower_bound", "upper_bound", "loss_truncation", "sigma")
-HEAD = "# Made by octomodel.verify_import; not to be edited. Times in the unit of each case.\n"
+HEAD = "# Made by octomodel.verification.convert; not to be edited. Times in the unit of each case.\n"
 
 
 def law(data: Raw) -> dist.Law:

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from octomodel.elements import Element
 from octomodel.load import closed, trace
 from octomodel.program import branch, fork, loop, seq
-from octomodel.verify_build import PIPELINES, SOURCE, Bench, Experiment, choice, watched
-from octomodel.verify_judge import Metric, Quantile, Ratio, Sums
-from octomodel.verify_measure import Observation
-from octomodel.verify_metrics import MAIN, blocked, queue, service, throughput
-from octomodel.verify_plan import EVENTS
+from octomodel.verification.bench import PIPELINES, SOURCE, Bench, Experiment, choice, watched
+from octomodel.verification.judge import Metric, Quantile, Ratio, Sums
+from octomodel.verification.measure import Observation
+from octomodel.verification.metrics import MAIN, blocked, queue, service, throughput
+from octomodel.verification.plan import EVENTS
 
 WAITING = 64
 """Tokens that a closed load keeps at the first station of a saturated line, beyond all places."""

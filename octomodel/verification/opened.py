@@ -15,10 +15,10 @@ from octomodel.dist import Law
 from octomodel.elements import Element
 from octomodel.load import Load, mmpp, periodic, poisson, renewal
 from octomodel.program import fork, task
-from octomodel.verify_build import Bench, Experiment, choice
-from octomodel.verify_judge import Metric, Ratio, Sums
-from octomodel.verify_measure import Observation, Setup
-from octomodel.verify_metrics import (
+from octomodel.verification.bench import Bench, Experiment, choice
+from octomodel.verification.judge import Metric, Ratio, Sums
+from octomodel.verification.measure import Observation, Setup
+from octomodel.verification.metrics import (
     MAIN,
     POPULATION,
     service,
@@ -27,7 +27,7 @@ from octomodel.verify_metrics import (
     stage,
     wait_quantile,
 )
-from octomodel.verify_plan import QUANTILE, REPLICATIONS, Length, Queue, length, queue
+from octomodel.verification.plan import QUANTILE, REPLICATIONS, Length, Queue, length, queue
 
 AT_ONCE = 2_000_000
 """Requests simulated in one call, to bound memory."""
@@ -53,7 +53,8 @@ def tandem(bench: Bench) -> list[Experiment]:
     slowest = max(queues, key=lambda each: each.rho)
     watched = names[queues.index(slowest)]
     plan = length(
-        sum(each.variance for each in queues) / _mean(bench) ** 2,
+        # waits at two stations may go together: their standard deviations add
+        sum(each.variance**0.5 for each in queues) ** 2 / _mean(bench) ** 2,
         correlation=max(each.correlation for each in queues),
         tasks=len(names),
         services=slowest.service_scv,
