@@ -1,7 +1,7 @@
 """No policy knows what has been drawn and not yet been seen (design rule 11): how long an execution under way will last.
 
-The kernel draws the cycles of an execution when it begins. Here, at some cycle, all executions under way are made
-to last as long as they can: whatever was decided until then, by a dispatch, a route or a report, must be the same.
+The kernel draws the work of an execution when its token reaches the TASK. Here, at some cycle, all executions not over
+are made to last longer: whatever was decided until then, by a dispatch, a route or a report, must be the same.
 Lines of kernels are changed, so these tests need the kernels as plain Python.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from octomodel.kernels import cluster, control, execute
+from octomodel.kernels import cluster, control, execute, walk
 from octomodel.kernels._jit import JIT_ENABLED
 from octomodel.kernels.model import DISPATCH_OWN, ROUTE_NEAREST, Model
 from octomodel.kernels.rng import DOMAIN_TIME, request_key
@@ -27,7 +27,6 @@ pytestmark = [
     pytest.mark.skipif(JIT_ENABLED, reason="changes kernels, so only with NUMBA_DISABLE_JIT=1"),
 ]
 
-LATEST = 2**63 - 1  # the draw of the longest execution
 Key = tuple[int, int, int]
 
 
@@ -51,16 +50,18 @@ def seen_by(model: Model, horizon: int, patch: pytest.MonkeyPatch) -> tuple[Outc
         return run(models.until(model, horizon), threads=1), seen
 
 
-def with_others_endless(model: Model, horizon: int, seen: set[Key], patch: pytest.MonkeyPatch) -> Outcome:
-    """Run to a horizon with every execution not ended before it as long as can be."""
-    drawn = execute.draw
+def with_others_longer(model: Model, horizon: int, seen: set[Key], patch: pytest.MonkeyPatch) -> Outcome:
+    """Run to a horizon with every execution that has not ended before it longer than it was."""
+    drawn = walk.work
 
-    def draw(key: int, domain: int, node: int, visit: int, lane: int) -> int:
+    def work(w: Any, token: int, domain: int, visit: int) -> float:
         assert domain == DOMAIN_TIME
-        return drawn(key, domain, node, visit, lane) if (key, node, visit) in seen else LATEST
+        cycles = float(drawn(w, token, domain, visit))
+        known = (w.request[w.token[token].request].key, w.token[token].node, visit) in seen
+        return cycles if known or cycles <= 0 else cycles + 1000
 
     with patch.context() as changed:
-        changed.setattr(execute, "draw", draw)
+        changed.setattr(walk, "work", work)
         return run(models.until(model, horizon), threads=1)
 
 
@@ -70,7 +71,7 @@ def first_difference(model: Model, patch: pytest.MonkeyPatch) -> tuple[list[str]
     under_way = 0
     for horizon in np.linspace(1, elapsed, 6, dtype=int)[1:-1].tolist():
         now, seen = seen_by(model, horizon, patch)
-        found = pairs.identical(now, with_others_endless(model, horizon, seen, patch))
+        found = pairs.identical(now, with_others_longer(model, horizon, seen, patch))
         under_way += len(seen) > 0
         if found:
             return found, under_way
