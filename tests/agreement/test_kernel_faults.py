@@ -157,10 +157,10 @@ FAULTS = (
     Fault(
         "every visit draws like the first",
         "2.3",
-        "execute",
-        "begin",
-        "token.node, visit, 0",
-        "token.node, 1, 0",
+        "control",
+        "work",
+        "node, visit_number, 0",
+        "node, 1, 0",
     ),
     Fault(
         "a select draws a branch twice",
@@ -211,10 +211,10 @@ FAULTS = (
         "9.1",
         "account",
         "charge",
-        "min(spell, w.ctl[0].surplus_after)",
-        "spell if spell <= w.ctl[0].surplus_after else 0",
+        "min(spell, w.ctl[0].surplus_after if tbu.state == IDLE else NEVER)",
+        "spell if tbu.state != IDLE or spell <= w.ctl[0].surplus_after else 0",
     ),
-    Fault("one round is enough", "3.1", "cluster", "rounds", "if not due(w, c, t):", "if True:"),
+    Fault("one round is enough", "3.1", "cluster", "rounds", "= next_cycle(w, c, t)", "= max(t + 1, next_cycle(w, c, t))"),
 )
 
 
