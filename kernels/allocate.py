@@ -14,6 +14,11 @@ from .world import World
 
 I64 = NDArray[np.int64]
 FAR = 2**40  # lookahead of a group without links
+CONSTANT = frozenset(
+    "node edge_node edge_weight law_at law knots task attribute attribute_values candidate_first candidate owner member"
+    " group_cluster route_port".split()
+)
+"""What no kernel writes: the optimiser may keep what it has read."""
 
 
 def _starts(counts: I64) -> I64:
@@ -74,8 +79,8 @@ def _program(model: Model) -> dict[str, Any]:
             edge_end=p.edge_indptr[1:],
             join_number=np.where(joins, np.cumsum(joins) - 1, -1),
         ),
-        "edge_node": _fixed(p.edge_node),
-        "edge_weight": _fixed(p.edge_weight),
+        "edge_node": p.edge_node,
+        "edge_weight": p.edge_weight,
         "law_at": _filled(
             wd.LAW_AT,
             p.node_law.size,
@@ -84,7 +89,7 @@ def _program(model: Model) -> dict[str, Any]:
             slope=p.node_slope.reshape(-1),
         ),
         "law": _filled(wd.LAW, len(p.law_kind), kind=p.law_kind, offset=p.law_offset, size=p.law_size),
-        "knots": _fixed(p.knots),
+        "knots": p.knots,
         "task": _filled(
             wd.TASK,
             len(p.task_node),
@@ -100,7 +105,7 @@ def _program(model: Model) -> dict[str, Any]:
             first=first,
             count=np.diff(p.attribute_indptr),
         ),
-        "attribute_values": _fixed(p.attribute_values),
+        "attribute_values": p.attribute_values,
     }
 
 
@@ -172,7 +177,7 @@ def _machine(model: Model) -> dict[str, Any]:
         "owner": owner,
         "member": member,
         "group_cluster": order,
-        "route_port": _fixed(m.route_port),
+        "route_port": m.route_port,
         "tbu": tbu,
         "tbu_cycles": np.zeros(len(tbu) * N_CAUSES, np.int64),
         "events": np.full(2 * int(leaves.sum()), NO_EVENT),
@@ -226,9 +231,9 @@ def shared(model: Model) -> dict[str, Any]:
     """Return the arrays that all workers share."""
     load = model.load
     n_request = len(load.source_request)
+    arrays = {**_program(model), **_machine(model)}
     return {
-        **_program(model),
-        **_machine(model),
+        **{name: _fixed(array) if name in CONSTANT else array for name, array in arrays.items()},
         "source_request": _fixed(load.source_request),
         "request_phase": _fixed(load.request_phase),
         # written for a closed load only; for others no second copy is held
