@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import world as wd
-from .codes import DEAD, IDLE, N_CAUSES, NEVER, NO_EVENT
+from .codes import DEAD, IDLE, MAX_CYCLE, N_CAUSES, NEVER, NO_EVENT
 from .model import DISPATCH_OWN, FORK, JOIN, NO_HORIZON, SELECT, Model
 from .world import World
 
@@ -147,7 +147,7 @@ def _machine(model: Model) -> dict[str, Any]:
     candidates = np.bincount(at, minlength=n_pipeline * n_task)
     reports = np.zeros(n_pipeline, np.int64)
     reports[np.flatnonzero(candidates > 1) // n_task] = 1
-    hooks = 1 if load.dispatch != DISPATCH_OWN else 0
+    hooks = load.dispatch != DISPATCH_OWN or _last_sample(model) > 0
     order = np.argsort(m.cluster_group, kind="stable")
     sizes = np.bincount(m.cluster_group)
     group = _filled(wd.GROUP, len(sizes), first=_starts(sizes)[:-1], end=_starts(sizes)[1:], lookahead=FAR)
@@ -197,7 +197,7 @@ def _machine(model: Model) -> dict[str, Any]:
             leaves=leaves,
             free_cbus=m.cluster_cbus,
             arrival=arrival,
-            hook=np.where((reports[pipeline_of] > 0) | (hooks > 0), m.epoch, NEVER),
+            hook=np.where((reports[pipeline_of] > 0) | hooks, m.epoch, NEVER),
             spill_free=spill,
             spill_slots=spill,
             next=NEVER,
@@ -224,7 +224,14 @@ def _machine(model: Model) -> dict[str, Any]:
         ),
         "group": group,
         "reported": reported,
+        "sample": _filled(wd.SAMPLE, load.epochs * len(stations), backlog=-1, arrived=-1, owners=-1),
     }
+
+
+def _last_sample(model: Model) -> int:
+    """Return the cycle of the last sample that a run can reach, 0 for none (rules 8.6 and 9.5)."""
+    epoch = model.machine.epoch
+    return min(model.load.epochs, (MAX_CYCLE - 1) // epoch) * epoch
 
 
 def shared(model: Model) -> dict[str, Any]:
@@ -259,6 +266,7 @@ def _controls(model: Model, fields: dict[str, Any], pools: dict[str, int]) -> wd
         "max_members": int(fields["pipeline"]["members"].max()),
         "rounding": load.step if inexact else 0,
         "horizon": min(load.horizon, NO_HORIZON),
+        "last_sample": _last_sample(model),
         "cluster_queues": 3 * len(fields["station"]),
         "n_free_requests": pools["requests"],
         "n_free_reports": pools["reports"],

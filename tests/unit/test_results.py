@@ -17,6 +17,7 @@ from octomodel.errors import ModelError
 from octomodel.outcome import (
     CAUSES,
     CLUSTER_FIELDS,
+    EPOCH_FIELDS,
     LINK_FIELDS,
     PIPELINE_FIELDS,
     STATION_FIELDS,
@@ -35,7 +36,7 @@ ATTRS = {
     "exact": True,
     "tables_digest": "ab" * 16,
 }
-NAMES = Names("static", ("asr", "llm-7b.x"), ROWS, COLS, TBU_CLUSTER, 1e9, ("first_token",), 100)
+NAMES = Names("static", ("asr", "llm-7b.x"), ROWS, COLS, TBU_CLUSTER, 1e9, ("first_token",), 100, 4, 250)
 
 
 def make_outcome(seed: int = 1, n_request: int = 6, **changes: Any) -> Outcome:
@@ -59,6 +60,7 @@ def make_outcome(seed: int = 1, n_request: int = 6, **changes: Any) -> Outcome:
         link=counters(LINK_FIELDS, 4 * N_CLUSTER),
         cluster=counters(CLUSTER_FIELDS, N_CLUSTER),
         pipeline=counters(PIPELINE_FIELDS, 3),
+        epoch=counters(EPOCH_FIELDS, 4, N_CLUSTER, N_TB),
         fingerprint=f"{seed:032x}",
         bounds={"work_bound": 500.5, "path_bound": 400.0, "fluid_bound": 500.5},
     )
@@ -103,6 +105,8 @@ def test_axes_are_labelled() -> None:
     assert study["link_cluster"].values[5] == 1 and study["link_port"].values[5] == "east"
     assert study["link_port"].values[:4].tolist() == ["west", "east", "north", "south"]
     assert study["tbu_cluster"].values.tolist() == TBU_CLUSTER.tolist()
+    assert study["epoch_cycle"].values.tolist() == [250, 500, 750, 1_000]
+    assert study["epoch_demand"].dims == ("replication", "epoch", "cluster", "tb")
     assert study["policy"].item() == "static"
     assert study["replication"].values.tolist() == [0]
 
