@@ -115,9 +115,10 @@ def lower(
     Raises
     ------
     ModelError
-        When the number of requests is missing; requests or samples are too many for the memory limit; a configuration does not fit
-        a resident place; a queue is described for an unknown task; the mapping is one for something else; two
-        clusters that must talk have no path; an arrival, an execution or a counter would pass its limit.
+        When the number of requests is missing; requests or samples are too many for the memory limit; a
+        configuration does not fit a resident place; a queue is described for an unknown task; the mapping is one
+        for something else; two clusters that must talk have no path; an arrival, an execution or a counter would
+        pass its limit.
     """
     count = _requests(load, requests)
     for name, value, high in (("seed", seed, 2**63 - 1), ("replication", replication, 2**32), ("epochs", epochs, 2**20)):

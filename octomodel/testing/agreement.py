@@ -95,8 +95,8 @@ def fields_of_reference(model: Model, reference: Reference) -> Fields:
         for name in names:
             out[f"{entity} {name}", (entity,)] = np.array(values[name], dtype=np.int64)
     samples = np.full((len(EPOCH_FIELDS), model.load.epochs, n_cluster, n_task), -1)
-    for place, sample in reference.epoch.items():
-        samples[:, *place] = sample
+    for (epoch, c, tb), sample in reference.epoch.items():
+        samples[:, epoch, c, tb] = sample
     for name, sampled in zip(EPOCH_FIELDS, samples, strict=True):
         out[f"epoch {name}", ("epoch", "cluster", "tb")] = sampled
     return out

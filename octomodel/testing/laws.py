@@ -281,7 +281,7 @@ def samples_add_up(model: Model, outcome: Outcome) -> list[str]:
     """Samples of a cluster go on until its hooks end; what became ready and waits no more has been taken (rule 9.5)."""
     backlog, demand = outcome.epoch["backlog"], outcome.epoch["demand"]
     found = []
-    sampled = (backlog >= 0).all(axis=2, keepdims=True)
+    sampled: NDArray[np.bool_] = np.all(backlog >= 0, axis=2, keepdims=True)
     if any(((values >= 0) != sampled).any() for values in outcome.epoch.values()):
         found.append("a sample of some stations of a cluster only")
     if (sampled[1:] & ~sampled[:-1]).any():

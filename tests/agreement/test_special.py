@@ -9,7 +9,7 @@ from octomodel import ideal, lower, mapping
 from octomodel.bounds import bounds
 from octomodel.hardware import System
 from octomodel.kernels.model import NO_HORIZON, Model
-from octomodel.load import Load, closed, periodic, poisson
+from octomodel.load import Load, closed, periodic, poisson, trace
 from octomodel.outcome import Outcome
 from octomodel.policies import POLICIES
 from octomodel.program import select, task
@@ -33,9 +33,12 @@ def agreed(model: Model) -> Outcome:
     return outcome
 
 
-def lowered(system: System, load: Load, placed: mapping.Mapping, policy: str = "static") -> Model:
+def lowered(
+    system: System, load: Load, placed: mapping.Mapping, policy: str = "static", workflow: Workflow = PAIR, epochs: int = 0
+) -> Model:
     chosen = POLICIES[policy]
-    return lower.lower(PAIR, system, load, placed, dispatch=chosen.dispatch, route=chosen.route).model
+    how = {"dispatch": chosen.dispatch, "route": chosen.route, "epochs": epochs}
+    return lower.lower(workflow, system, load, placed, **how).model
 
 
 def test_unlimited_window_grows_its_pool() -> None:
@@ -115,3 +118,43 @@ def test_a_report_is_served_beyond_the_horizon() -> None:
     outcome = agreed(model)
     assert outcome.status == "done"
     assert np.unique(outcome.link["busy"]).tolist() == [0, 64]
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_samples_of_a_run_that_is_quiet_for_long(policy: str) -> None:
+    """Between arrivals, in a long execution, while a token is on its way: a hundred epochs in which nothing happens."""
+    workflow = Workflow("slow", task("a", 1_000), task("b", 10))
+    system = System(1, 2, tbus=1, epoch_cycles=10, link_latency_cycles=1_000)
+    placed = mapping.explicit(workflow, system, [[1, 0], [0, 1]], pipeline=[0, 0])
+    outcome = agreed(lowered(system, trace([0, 1, 9_000]), placed, policy, workflow, epochs=2_000))
+    assert outcome.status == "done"
+    backlog, demand = outcome.epoch["backlog"], outcome.epoch["demand"]
+    # the last end is at 11010: hook 1100 is the one at that cycle
+    assert (backlog[:1_101] >= 0).all() and (backlog[1_101:] == -1).all()
+    assert np.argwhere(demand > 0).tolist() == [[0, 0, 0], [199, 1, 1], [299, 1, 1], [899, 0, 0], [1_099, 1, 1]]
+    # request 1 waits for the only owner of a from 1 on; at 1000 it has been taken
+    assert np.argwhere(backlog > 0).tolist() == [[e, 0, 0] for e in range(99)]
+
+
+def test_no_sample_beyond_the_last_cycle() -> None:
+    """The hook at 2^48 is out of reach of a run, but not a reason to stop one (rule 8.6)."""
+    workflow = Workflow("long", *(task(name, 2.0**46) for name in "abc"))
+    system = System(1, 1, tbus=3, epoch_cycles=2**47)
+    outcome = agreed(lowered(system, closed(1), mapping.make(workflow, system), workflow=workflow, epochs=3))
+    assert outcome.elapsed == 3 * 2**46
+    assert outcome.epoch["demand"].tolist() == [[[1, 1, 1]], [[-1] * 3], [[-1] * 3]]
+
+
+def test_a_stolen_token_becomes_ready_twice() -> None:
+    """Where it was, and where it went; each of the others once. With a hook at every cycle none is left out."""
+    system = System(1, 2, tbus=2, epoch_cycles=1, queue_slots=8)
+    placed = mapping.explicit(PAIR, system, [[1, 1]] * 2, pipeline=[0, 1])
+    outcome = agreed(lowered(system, closed(60, in_flight=20, split=[1, 0]), placed, "stealing", epochs=1_000))
+    steals, demand = int(outcome.cluster["steals"].sum()), outcome.epoch["demand"]
+    assert steals > 0 and int(demand[demand > 0].sum()) == 120 + steals
+
+
+def test_the_ideal_mode_has_no_epochs() -> None:
+    system = System(1, 1, tbus=2, epoch_cycles=10)
+    model = lowered(system, closed(40), mapping.make(PAIR, system), epochs=3)
+    assert [values.tolist() for values in ideal.run(model).epoch.values()] == [[[[-1, -1]]] * 3] * 3

@@ -219,6 +219,13 @@ BIG = one(1, in_bytes=2**48)
         (lambda: lowered(one(1), requests=0), "load.requests", "from 1"),
         (lambda: lowered(one(1), requests=2**39), "memory", "most of it for 549755813888 requests"),
         (lambda: lowered(one(1), memory_limit_bytes=100), "memory", "memory_limit_bytes"),
+        (lambda: lowered(one(1), epochs=2**20 + 1), "epochs", "an integer from 0 to 1048576"),
+        (lambda: lowered(one(1), epochs=-1), "epochs", "an integer from 0 to 1048576"),
+        (
+            lambda: lowered(one(1), epochs=2**20, memory_limit_bytes=2**26),
+            "memory",
+            "most of it for 1048576 epochs of ",
+        ),
         (lambda: lowered(one(1), seed=-1), "seed", "from 0"),
         (lambda: lowered(one(1), replication=1.5), "replication", "an integer"),
         (lambda: lowered(one(1), horizon=0), "horizon", "from 1"),
