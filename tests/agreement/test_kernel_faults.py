@@ -214,6 +214,10 @@ FAULTS = (
         "min(spell, w.ctl[0].surplus_after if tbu.state == IDLE else NEVER)",
         "spell if tbu.state != IDLE or spell <= w.ctl[0].surplus_after else 0",
     ),
+    Fault("demand is what was taken", "9.5", "cluster", "sample_stations", "_taken + sample.backlog", "_taken"),
+    Fault("a sample leaves marked tokens out", "9.5", "cluster", "sample_stations", "fresh_len + station.again_len", "fresh_len"),
+    Fault("the last sample is left out", "9.5", "cluster", "cycle", "t <= ctl.last_sample", "t < ctl.last_sample"),
+    Fault("no hook after the first sample", "9.5", "cluster", "cycle", "needed or t < ctl.last_sample", "needed"),
     Fault("one round is enough", "3.1", "cluster", "rounds", "= next_cycle(w, c, t)", "= max(t + 1, next_cycle(w, c, t))"),
 )
 
