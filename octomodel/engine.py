@@ -64,7 +64,8 @@ def simulate(
     placement : Mapping, optional
         From ``octomodel.mapping``; default: owners in proportion to demand.
     epochs : int
-        Sample backlog, demand and owners of each cluster at the first so many epochs, at most 2**20.
+        Sample backlog, demand and owners of each cluster at the first so many epochs, at most 2**20, the last at cycle
+        2**62 or before.
     bounds : bool
         Whether to compute the work, path and fluid bounds of each replication.
     threads : int, optional

@@ -104,7 +104,8 @@ def lower(
         Whether a dispatch may ask a neighbour, which couples neighbouring clusters; default: when
         ``dispatch`` is DISPATCH_STEAL.
     epochs : int
-        At how many epoch hooks, from the first on, each cluster is sampled.
+        At how many epoch hooks, from the first on, each cluster is sampled; at most 2**20, the last at cycle 2**62 or
+        before.
     memory_limit_bytes : int
         What the arrays of requests, machine, routes and samples may take.
 
@@ -121,7 +122,8 @@ def lower(
         pass its limit.
     """
     count = _requests(load, requests)
-    for name, value, high in (("seed", seed, 2**63 - 1), ("replication", replication, 2**32), ("epochs", epochs, 2**20)):
+    last_epoch = min(2**20, 2**62 // system.epoch_cycles)  # whose cycle is an int64
+    for name, value, high in (("seed", seed, 2**63 - 1), ("replication", replication, 2**32), ("epochs", epochs, last_epoch)):
         checks.integer(name, value, 0, high)
     if mapping.demand.shape != (len(workflow.tasks),):
         raise ModelError(

@@ -221,6 +221,7 @@ BIG = one(1, in_bytes=2**48)
         (lambda: lowered(one(1), memory_limit_bytes=100), "memory", "memory_limit_bytes"),
         (lambda: lowered(one(1), epochs=2**20 + 1), "epochs", "an integer from 0 to 1048576"),
         (lambda: lowered(one(1), epochs=-1), "epochs", "an integer from 0 to 1048576"),
+        (lambda: lowered(one(1), HARDWARE.with_(epoch_cycles=2**48), epochs=2**14 + 1), "epochs", "from 0 to 16384"),
         (
             lambda: lowered(one(1), epochs=2**20, memory_limit_bytes=2**26),
             "memory",
