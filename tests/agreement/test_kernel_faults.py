@@ -125,8 +125,8 @@ FAULTS = (
         "3.7",
         "execute",
         "lowest_idle",
-        "range(station.owner, station.owner_end)",
-        "range(station.owner_end - 1, station.owner - 1, -1)",
+        "last = station.owner_end - 1\n    for place in range(station.owner, last):",
+        "last = station.owner\n    for place in range(station.owner_end - 1, last, -1):",
     ),
     Fault(
         "a TBU is asked once and never again",
@@ -157,10 +157,10 @@ FAULTS = (
     Fault(
         "every visit draws like the first",
         "2.3",
-        "execute",
-        "begin",
-        "token.node, visit, 0",
-        "token.node, 1, 0",
+        "walk",
+        "step",
+        "DOMAIN_TIME, visit(w, token)",
+        "DOMAIN_TIME, min(1, visit(w, token))",
     ),
     Fault(
         "a select draws a branch twice",
@@ -202,8 +202,8 @@ FAULTS = (
         "a link served beyond the horizon counts",
         "9.3",
         "advance",
-        "close_group",
-        "max(0, w.link[port].free - t)",
+        "close",
+        "max(0, w.link[link].free - elapsed)",
         "0",
     ),
     Fault(
@@ -211,10 +211,17 @@ FAULTS = (
         "9.1",
         "account",
         "charge",
-        "min(spell, w.ctl[0].surplus_after)",
-        "spell if spell <= w.ctl[0].surplus_after else 0",
+        "min(spell, w.ctl[0].surplus_after if tbu.state == IDLE else NEVER)",
+        "0 if tbu.state == IDLE and spell > w.ctl[0].surplus_after else spell",
     ),
-    Fault("one round is enough", "3.1", "cluster", "rounds", "if not due(w, c, t):", "if True:"),
+    Fault(
+        "one round is enough",
+        "3.1",
+        "cluster",
+        "next_cycle",
+        "ctl.push_n > 0 or ctl.take_n > 0",
+        "False",
+    ),
 )
 
 

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
 from octomodel import lower, mapping
 from octomodel.hardware import System
+from octomodel.kernels import cluster
+from octomodel.kernels._jit import JIT_ENABLED
 from octomodel.kernels.model import NO_HORIZON, Model
-from octomodel.load import Load, closed, periodic, poisson
+from octomodel.load import Load, closed, periodic, poisson, trace
 from octomodel.outcome import Outcome
 from octomodel.policies import POLICIES
-from octomodel.program import task
+from octomodel.program import select, task
 from octomodel.run import run
-from octomodel.testing import run_reference
+from octomodel.testing import examples, run_reference
 from octomodel.testing.agreement import differences
 from octomodel.testing.laws_models import until
+from octomodel.testing.laws_pairs import identical
 from octomodel.testing.scenarios import scenario
 from octomodel.workflow import Workflow
 
@@ -30,9 +37,11 @@ def agreed(model: Model) -> Outcome:
     return outcome
 
 
-def lowered(system: System, load: Load, placed: mapping.Mapping, policy: str = "static") -> Model:
+def lowered(
+    system: System, load: Load, placed: mapping.Mapping, policy: str = "static", workflow: Workflow = PAIR
+) -> Model:
     chosen = POLICIES[policy]
-    return lower.lower(PAIR, system, load, placed, dispatch=chosen.dispatch, route=chosen.route).model
+    return lower.lower(workflow, system, load, placed, dispatch=chosen.dispatch, route=chosen.route).model
 
 
 def test_unlimited_window_grows_its_pool() -> None:
@@ -79,3 +88,62 @@ def test_a_report_is_served_beyond_the_horizon() -> None:
     outcome = agreed(model)
     assert outcome.status == "done"
     assert np.unique(outcome.link["busy"]).tolist() == [0, 64]
+
+
+def test_the_last_branch_that_can_be_drawn_when_rounding_leaves_none() -> None:
+    """Of 5e-324 the draw 0.732 of request 2 is 5e-324 again, which no running sum exceeds; 0.303 and 0.229 are 0."""
+    drawn = select(1, {"x": 0, "y": 5e-324, "z": 0}, x=task("x", 1), y=task("y", 2), z=task("z", 4))
+    for policy, place in (("static", 1), ("ideal", 0)):
+        ran = examples.run(trace([0, 10, 20]), drawn, policy=policy)
+        for request, line in enumerate(repr(ran).splitlines()):
+            assert f": select1 {10 * request}-" in line and f", y {10 * request}-{10 * request + 2} on {place}" in line
+        assert ran.outcome.request_end.tolist() == [2, 12, 22]
+    assert examples.bounds(trace([0, 10, 20]), drawn)["path_bound"] == 22
+
+
+def test_an_empty_place_is_loaded_first() -> None:
+    """TBU 1, whose home is b, loads a into its empty place, so that it can switch to c, which it has not run yet.
+
+    a runs 0-10, 5-15 on TBU 1, which loads it 0-5, and 10-20. c runs 10-30 at home, 16-36 on TBU 1, 21-41 on TBU 0. b
+    runs 31-32 on TBU 2, 37-38 and 41-42 at home.
+    """
+    workflow = Workflow("three", task("a", 10), task("c", 20), task("b", 1))
+    system = System(1, 1, tbus=3, resident_slots=3, switch_cycles=1, reload_cycles=5)
+    placed = replace(
+        mapping.explicit(workflow, system, [[1, 1, 1]]),
+        home=np.array([0, 2, 1]),
+        residents=np.array([[0, 1, 2], [2, 1, -1], [1, 2, 0]]),
+    )
+    outcome = agreed(lowered(system, trace([0, 0, 10]), placed, "stealing", workflow))
+    assert outcome.request_end.tolist() == [32, 38, 42]
+    assert (outcome.cluster["reloads"].tolist(), outcome.cluster["switches"].tolist()) == ([1], [4])
+
+
+ANSWERS: dict[str, tuple[Any, bool]] = {
+    "nothing": (lambda waiting, own: -1, False),
+    "no TB of the workflow": (lambda waiting, own: len(waiting), True),
+    "its own TB": (lambda waiting, own: own, True),
+    "a TB of which no token waits": (lambda waiting, own: waiting.index(0) if 0 in waiting else -1, True),
+}
+
+
+@pytest.mark.skipif(JIT_ENABLED, reason="replaces the policy in the kernel, so only with NUMBA_DISABLE_JIT=1")
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_other_answers_of_a_dispatch_lend_nothing(answer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No bundled policy gives them (rules 6.2 and 6.3): all goes on as without one, refusals apart."""
+    give, refused = ANSWERS[answer]
+    asked = 0
+
+    def dispatch(code: int, waiting: Sequence[int], own: int) -> int:
+        nonlocal asked
+        asked += 1
+        return int(give(waiting, own))
+
+    system = System(1, 1, tbus=3)
+    placed = mapping.explicit(PAIR, system, [[2, 1]])
+    alone = run(lowered(system, poisson(0.2, 30), placed), threads=1)
+    monkeypatch.setattr(cluster, "dispatch", dispatch)
+    outcome = run(lowered(system, poisson(0.2, 30), placed, "stealing"), threads=1)
+    assert identical(outcome, alone, but=["cluster refusals"]) == []
+    assert asked > 30
+    assert int(outcome.cluster["refusals"].sum()) == (asked if refused else 0)
