@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from octomodel.kernels import policy
-from octomodel.kernels.model import DISPATCH_OWN, DISPATCH_STEAL, ROUTE_NEAREST, ROUTE_SHORTEST, I64
+from octomodel.kernels.model import DISPATCH_OWN, DISPATCH_STEAL, I64, ROUTE_NEAREST, ROUTE_SHORTEST
 from octomodel.kernels.world import OPTION, Records
 
 pytestmark = pytest.mark.nojit
