@@ -71,7 +71,7 @@ def test_a_machine_that_only_reports_is_reported_with_its_state() -> None:
     workflow = om.Workflow("w", om.task("a", 10), om.branch({"x": 0.5, "y": 0.5}, x=om.task("b", 10), y=om.seq()))
     system = om.System(rows=1, cols=2, tbus=2, decision_cycles=5, epoch_cycles=10, link_latency_cycles=25)
     placed = mapping.explicit(workflow, system, [[1, 1], [1, 1]], pipeline=[0, 0])
-    model = lower(workflow, system, om.closed(requests=3, in_flight=2), placed).model
+    model = lower(workflow, system, om.closed(requests=3, in_flight=2), placed, horizon=1000).model
     broken = model._replace(machine=model.machine._replace(cluster_cbus=model.machine.cluster_cbus * 0))
     with pytest.raises(RunError, match="3 requests in flight and nothing can move in group 0\ncluster 0"):
         run.run(broken, threads=1)
