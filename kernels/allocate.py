@@ -52,6 +52,10 @@ def width(model: Model) -> int:
 def _program(model: Model) -> dict[str, Any]:
     p = model.program
     joins = p.node_kind == JOIN
+    used = np.flatnonzero(np.diff(p.attribute_indptr) > 0)
+    first = p.attribute_indptr[:-1]
+    if not np.all(p.attribute_law[used] < 0):
+        raise ValueError("an attribute has both a law and a series")
     return {
         "node": _filled(
             wd.NODE,
@@ -93,7 +97,7 @@ def _program(model: Model) -> dict[str, Any]:
             wd.ATTRIBUTE,
             len(p.attribute_law),
             law=p.attribute_law,
-            first=p.attribute_indptr[:-1],
+            first=first,
             count=np.diff(p.attribute_indptr),
         ),
         "attribute_values": _fixed(p.attribute_values),

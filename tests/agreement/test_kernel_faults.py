@@ -160,10 +160,10 @@ FAULTS = (
     Fault(
         "every visit draws like the first",
         "2.3",
-        "walk",
-        "step",
-        "DOMAIN_TIME, visit(w, token)",
-        "DOMAIN_TIME, min(1, visit(w, token))",
+        "control",
+        "work",
+        "node, visit_number, 0",
+        "node, 1, 0",
     ),
     Fault(
         "a select draws a branch twice",
@@ -215,16 +215,9 @@ FAULTS = (
         "account",
         "charge",
         "min(spell, w.ctl[0].surplus_after if tbu.state == IDLE else NEVER)",
-        "0 if tbu.state == IDLE and spell > w.ctl[0].surplus_after else spell",
+        "spell if tbu.state != IDLE or spell <= w.ctl[0].surplus_after else 0",
     ),
-    Fault(
-        "one round is enough",
-        "3.1",
-        "cluster",
-        "next_cycle",
-        "ctl.push_n > 0 or ctl.take_n > 0",
-        "False",
-    ),
+    Fault("one round is enough", "3.1", "cluster", "rounds", "= next_cycle(w, c, t)", "= max(t + 1, next_cycle(w, c, t))"),
 )
 
 
@@ -281,10 +274,10 @@ def test_fault_is_found(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_kind_of_rule_has_a_fault() -> None:
-    """Each chapter of the rules; all scenarios are right without a fault (``test_agreement``)."""
+    """Each chapter of the rules."""
     assert {fault.rule.split(".")[0] for fault in FAULTS} >= {"1", "2", "3", "4", "5", "6", "7", "8", "9"}
     assert len(FAULTS) >= 12
 
 
 def test_the_scenarios_are_right_without_a_fault() -> None:
-    assert not any(found(*prepared(seed)) for seed in SEEDS[:40])
+    assert not any(found(*prepared(seed)) for seed in SEEDS)
