@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import lists
-from ._jit import jit
+from ._jit import inlined, jit
 from .account import due_push, hold, record
 from .codes import BY_TBU, CREDIT, EVENT_DECISION, NEVER
 from .control import choose_cluster, decide, spread, visit, work
@@ -81,19 +81,17 @@ def _step(w: World, c: int, t: int, token: int) -> bool:
         moving.cluster = c if moving.routed != 0 else choose_cluster(w, c, moving.request, node.task)
         moving.routed = 0
         station = c * ctl.n_task + node.task
-        if moving.cluster != c or moving.mark != 0:
-            push(w, c, t, token)
-        elif goes_in(w, c, t, token, station):
+        if moving.cluster == c and moving.mark == 0:
+            if not goes_in(w, c, t, token, station):
+                moving.time = t
+                lists.insert(w, 3 * station + lists.LINE, token)
+                w.station[station].line_len += 1
+                due_push(w, station)
+                return False
             w.station[station].used += 1
-            push(w, c, t, token)
-        else:
-            moving.time = t
-            lists.insert(w, 3 * station + lists.LINE, token)
-            w.station[station].line_len += 1
-            due_push(w, station)
-        return False
-    if kind == JOIN:
+    elif kind == JOIN:
         moving.cluster = w.join[moving.request * ctl.n_join + node.join_number].cluster
+    if kind == TASK or kind == JOIN:
         push(w, c, t, token)
         return False
     if kind == END:
@@ -138,7 +136,7 @@ def _advance_one(w: World, c: int, t: int, token: int) -> None:
     advance(w, c, t)
 
 
-advance_one = jit(_advance_one)
+advance_one = inlined(_advance_one)
 
 
 def _decisions(w: World, c: int, t: int) -> None:
