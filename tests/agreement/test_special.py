@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
 from octomodel import ideal, lower, mapping
 from octomodel.bounds import bounds
 from octomodel.hardware import System
+from octomodel.kernels import cluster
+from octomodel.kernels._jit import JIT_ENABLED
 from octomodel.kernels.model import NO_HORIZON, Model
 from octomodel.load import Load, closed, periodic, poisson, trace
 from octomodel.outcome import Outcome
@@ -17,6 +23,7 @@ from octomodel.run import run
 from octomodel.testing import run_reference
 from octomodel.testing.agreement import differences
 from octomodel.testing.laws_models import until
+from octomodel.testing.laws_pairs import identical
 from octomodel.testing.reference_bounds import reference_bounds
 from octomodel.testing.reference_ideal import run_reference_ideal
 from octomodel.testing.scenarios import scenario
@@ -76,14 +83,22 @@ def test_stolen_by_another_pipeline_far_from_what_comes_next(dead: list[tuple[in
     assert int(outcome.station["executions"][2, 0]) > 0
 
 
-def test_an_empty_place_takes_a_configuration() -> None:
-    """Places that the mapping left empty, though there are more configurations."""
-    system = System(1, 1, tbus=3, resident_slots=3, switch_cycles=2, reload_cycles=5, queue_slots=8)
-    model = lowered(system, closed(40, in_flight=12), mapping.make(PAIR, system), "stealing")
-    resident = model.machine.tbu_resident.copy()
-    resident[:, 1:] = -1
-    outcome = agreed(model._replace(machine=model.machine._replace(tbu_resident=resident)))
-    assert 0 < int(outcome.cluster["reloads"][0]) <= 3 <= int(outcome.cluster["switches"][0])
+def test_an_empty_place_is_loaded_first() -> None:
+    """TBU 1, whose home is b, loads a into its empty place, so that it can switch to c, which it has not run yet.
+
+    a runs 0-10, 5-15 on TBU 1, which loads it 0-5, and 10-20. c runs 10-30 at home, 16-36 on TBU 1, 21-41 on TBU 0. b
+    runs 31-32 on TBU 2, 37-38 and 41-42 at home.
+    """
+    workflow = Workflow("three", task("a", 10), task("c", 20), task("b", 1))
+    system = System(1, 1, tbus=3, resident_slots=3, switch_cycles=1, reload_cycles=5)
+    placed = replace(
+        mapping.explicit(workflow, system, [[1, 1, 1]]),
+        home=np.array([0, 2, 1]),
+        residents=np.array([[0, 1, 2], [2, 1, -1], [1, 2, 0]]),
+    )
+    outcome = agreed(lowered(system, trace([0, 0, 10]), placed, "stealing", workflow))
+    assert outcome.request_end.tolist() == [32, 38, 42]
+    assert (outcome.cluster["reloads"].tolist(), outcome.cluster["switches"].tolist()) == ([1], [4])
 
 
 def test_weights_so_small_that_a_product_rounds_up_to_their_sum() -> None:
@@ -158,3 +173,33 @@ def test_the_ideal_mode_has_no_epochs() -> None:
     system = System(1, 1, tbus=2, epoch_cycles=10)
     model = lowered(system, closed(40), mapping.make(PAIR, system), epochs=3)
     assert [values.tolist() for values in ideal.run(model).epoch.values()] == [[[[-1, -1]]] * 3] * 3
+
+
+ANSWERS: dict[str, tuple[Any, bool]] = {
+    "nothing": (lambda waiting, own: -1, False),
+    "no TB of the workflow": (lambda waiting, own: len(waiting), True),
+    "its own TB": (lambda waiting, own: own, True),
+    "a TB of which no token waits": (lambda waiting, own: waiting.index(0) if 0 in waiting else -1, True),
+}
+
+
+@pytest.mark.skipif(JIT_ENABLED, reason="replaces the policy in the kernel, so only with NUMBA_DISABLE_JIT=1")
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_other_answers_of_a_dispatch_lend_nothing(answer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No bundled policy gives them (rules 6.2 and 6.3): all goes on as without one, refusals apart."""
+    give, refused = ANSWERS[answer]
+    asked = 0
+
+    def dispatch(code: int, waiting: Sequence[int], own: int) -> int:
+        nonlocal asked
+        asked += 1
+        return int(give(waiting, own))
+
+    system = System(1, 1, tbus=3)
+    placed = mapping.explicit(PAIR, system, [[2, 1]])
+    alone = run(lowered(system, poisson(0.2, 30), placed), threads=1)
+    monkeypatch.setattr(cluster, "dispatch", dispatch)
+    outcome = run(lowered(system, poisson(0.2, 30), placed, "stealing"), threads=1)
+    assert identical(outcome, alone, but=["cluster refusals"]) == []
+    assert asked > 30
+    assert int(outcome.cluster["refusals"].sum()) == (asked if refused else 0)

@@ -14,6 +14,7 @@ from octomodel.kernels import _jit, control
 from octomodel.kernels.codes import NEVER
 from octomodel.kernels.model import Model
 from octomodel.lower import lower
+from octomodel.testing import run_reference
 
 pytestmark = pytest.mark.nojit
 
@@ -66,6 +67,18 @@ def test_a_machine_that_cannot_move_is_reported_with_its_state(epochs: int) -> N
     broken = model._replace(machine=model.machine._replace(cluster_cbus=model.machine.cluster_cbus * 0))
     with pytest.raises(RunError, match="nothing can move in group 0\ncluster 0"):
         run.run(broken, threads=1)
+
+
+def test_a_machine_that_only_reports_is_reported_with_its_state() -> None:
+    """Three reports are always on their way, and no request can move: no CBU ever decides (rule 8.5)."""
+    workflow = om.Workflow("w", om.task("a", 10), om.branch({"x": 0.5, "y": 0.5}, x=om.task("b", 10), y=om.seq()))
+    system = om.System(rows=1, cols=2, tbus=2, decision_cycles=5, epoch_cycles=10, link_latency_cycles=25)
+    placed = mapping.explicit(workflow, system, [[1, 1], [1, 1]], pipeline=[0, 0])
+    model = lower(workflow, system, om.closed(requests=3, in_flight=2), placed, horizon=1000).model
+    broken = model._replace(machine=model.machine._replace(cluster_cbus=model.machine.cluster_cbus * 0))
+    with pytest.raises(RunError, match="3 requests in flight and nothing can move in group 0\ncluster 0"):
+        run.run(broken, threads=1)
+    assert run_reference(broken).status == "stuck"
 
 
 @pytest.mark.skipif(_jit.JIT_ENABLED, reason="compiled, the limit of visits cannot be lowered")
