@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from numba.core.errors import TypingError
+from numba.core.errors import LoweringError, TypingError
 from numba.core.registry import CPUDispatcher
 
 from octomodel.kernels import _module, _ref
@@ -108,3 +108,23 @@ def test_one_module_gives_what_numba_gives() -> None:
 
     # Numba alone can use a helper that was left unfinished, with what the helper calls
     assert [compiled(later)(x) for x in range(5)] == [3 * x for x in range(5)]
+
+
+def test_what_is_read_only_is_read_and_not_written() -> None:
+    def reading(world: Any) -> int:
+        w = _ref._compiled(world)
+        return w.number[1] + w.cell[2].count
+
+    def writing_an_item(world: Any) -> None:
+        _ref._compiled(world).number[0] = 1
+
+    def writing_a_field(world: Any) -> None:
+        _ref._compiled(world).cell[0].count = 1
+
+    world = pair()
+    for array in world:
+        array.flags.writeable = False
+    assert compiled(reading)(world) == 20 + 3
+    for function, field in ((writing_an_item, "number"), (writing_a_field, "cell")):
+        with pytest.raises(LoweringError, match=f"{field} is read-only"):
+            compiled(function)(world)
