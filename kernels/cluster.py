@@ -171,7 +171,8 @@ def _rounds(w: World, c: int, t: int) -> int:
             end_stage(w, c, t, first(w, c) & TBU_MASK)
         if ctl.decision_cycles > 0:
             decisions(w, c, t)
-        pushes(w, c, t)
+        if ctl.push_n > 0:
+            pushes(w, c, t)
         if cluster.arrival <= t:
             while cluster.arrival <= t:
                 admit(w, c, t)

@@ -40,7 +40,7 @@ def _release(w: World, c: int, t: int, token: int) -> None:
         w.cluster[c].ingress -= 1
 
 
-release = jit(_release)
+release = inlined(_release)
 
 
 def _ready(w: World, t: int, station_number: int, token: int) -> None:
@@ -128,4 +128,4 @@ def _push(w: World, c: int, t: int, token: int) -> None:
         lists.insert(w, ctl.cluster_queues + 4 * c + lists.TRANSFERS, token)
 
 
-push = jit(_push)
+push = inlined(_push)

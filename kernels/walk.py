@@ -81,16 +81,15 @@ def _step(w: World, c: int, t: int, token: int) -> bool:
         moving.cluster = c if moving.routed != 0 else choose_cluster(w, c, moving.request, node.task)
         moving.routed = 0
         station = c * ctl.n_task + node.task
-        if moving.cluster != c or moving.mark != 0:
-            push(w, c, t, token)
-        elif goes_in(w, c, t, token, station):
+        if moving.cluster == c and moving.mark == 0:
+            if not goes_in(w, c, t, token, station):
+                moving.time = t
+                lists.insert(w, 3 * station + lists.LINE, token)
+                w.station[station].line_len += 1
+                due_push(w, station)
+                return False
             w.station[station].used += 1
-            push(w, c, t, token)
-        else:
-            moving.time = t
-            lists.insert(w, 3 * station + lists.LINE, token)
-            w.station[station].line_len += 1
-            due_push(w, station)
+        push(w, c, t, token)
         return False
     if kind == JOIN:
         moving.cluster = w.join[moving.request * ctl.n_join + node.join_number].cluster
