@@ -98,7 +98,7 @@ def _due_push(w: World, station: int) -> None:
 due_take = jit(_due_take)
 due_push = jit(_due_push)
 idle = inlined(_idle)
-hold = jit(_hold)
+hold = inlined(_hold)
 
 
 def _record(

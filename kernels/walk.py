@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import lists
-from ._jit import jit
+from ._jit import inlined, jit
 from .account import due_push, hold, record
 from .codes import BY_TBU, CREDIT, EVENT_DECISION, NEVER
 from .control import choose_cluster, decide, spread, visit, work
@@ -89,10 +89,9 @@ def _step(w: World, c: int, t: int, token: int) -> bool:
                 due_push(w, station)
                 return False
             w.station[station].used += 1
-        push(w, c, t, token)
-        return False
-    if kind == JOIN:
+    elif kind == JOIN:
         moving.cluster = w.join[moving.request * ctl.n_join + node.join_number].cluster
+    if kind == TASK or kind == JOIN:
         push(w, c, t, token)
         return False
     if kind == END:
@@ -137,7 +136,7 @@ def _advance_one(w: World, c: int, t: int, token: int) -> None:
     advance(w, c, t)
 
 
-advance_one = jit(_advance_one)
+advance_one = inlined(_advance_one)
 
 
 def _decisions(w: World, c: int, t: int) -> None:
