@@ -13,6 +13,7 @@ from octomodel._version import __version__
 from octomodel.hardware import System
 from octomodel.kernels.model import Model
 from octomodel.load import Load, closed
+from octomodel.lower_limits import check_counted
 from octomodel.mapping import Mapping
 from octomodel.outcome import Outcome
 from octomodel.policies import IDEAL, POLICIES, Policy, named
@@ -116,6 +117,7 @@ def simulate(
                 outcome = ideal.run(lowered.model, progress=show)
             else:
                 outcome = run(lowered.model, threads=threads, progress=show)
+            check_counted(outcome, lowered.most_tokens)
             if bounds:
                 outcome.bounds = bound_of.bounds(lowered.model)
             outcomes.append(outcome)

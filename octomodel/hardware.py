@@ -344,8 +344,8 @@ class System:
 _INTEGERS = (
     ("rows", 1, 2**20),
     ("cols", 1, 2**20),
-    ("tbus", 1, 2**16),
-    ("cbus", 0, 2**16),
+    ("tbus", 1, 2**14),  # an event of a TBU is kept as cycle << 14 | TBU
+    ("cbus", 0, 2**14),  # busy cycles of a cluster stay below 2^62
     ("peas", 1, 2**20),
     ("resident_slots", 1, 2**10),
     ("switch_cycles", 0, 2**48),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from octomodel import checks, lower_load
+from octomodel import checks, lower_limits, lower_load
 from octomodel.draws import seed_key
 from octomodel.errors import ModelError
 from octomodel.hardware import System
@@ -25,7 +25,6 @@ from octomodel.mapping import Mapping, configurations
 from octomodel.workflow import Workflow
 
 MEMORY_LIMIT_BYTES = 8 * 2**30
-COUNTER_LIMIT = 2**62
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,7 @@ def lower(
     ModelError
         When the number of requests is missing or too large for the memory limit; a configuration does not fit
         a resident place; a queue is described for an unknown task; the mapping is one for something else; two
-        clusters that must talk have no path; an arrival, an execution or a byte counter would pass its limit.
+        clusters that must talk have no path; an arrival, an execution or a counter would pass its limit.
     """
     count = _requests(load, requests)
     for name, value, high in (("seed", seed, 2**63 - 1), ("replication", replication, 2**32)):
@@ -133,7 +132,8 @@ def lower(
     steal = dispatch == DISPATCH_STEAL if steals is None else steals
     machine = lower_machine(system, mapping, Needs(program.task_slots, load.in_flight, steal))
     tokens = most_tokens(workflow.graph())
-    _check_counters(workflow, program, machine, tokens, count)
+    end = lower_load.LATEST if horizon is None else checks.integer("horizon", horizon, 1, lower_load.LATEST)
+    lower_limits.check(workflow, program, machine, lower_limits.Extent(count, tokens, end, steal))
     key = seed_key(seed, replication)
     arrival, gaps = lower_load.arrivals(load, count, key)
     phase = lower_load.phases(workflow.phases, load, arrival)
@@ -145,7 +145,7 @@ def lower(
         request_phase=phase,
         closed=int(isinstance(load, Closed)),
         seed_key=key,
-        horizon=NO_HORIZON if horizon is None else checks.integer("horizon", horizon, 1, lower_load.LATEST),
+        horizon=NO_HORIZON if horizon is None else end,
         step=0 if step is None else checks.integer("step", step, 1, 2**40),
         dispatch=dispatch,
         route=route,
@@ -193,25 +193,3 @@ def _check_memory(workflow: Workflow, system: System, load: Load, requests: int,
         largest = max(parts, key=lambda name: parts[name])
         allowed = f"at most {limit / 2**30:.3g} GiB (memory_limit_bytes)"
         raise ModelError("memory", f"{total / 2**30:.3g} GiB, most of it for {largest}", allowed)
-
-
-def _check_counters(
-    workflow: Workflow, program: arrays.Program, machine: arrays.Machine, tokens: int, requests: int
-) -> None:
-    """Refuse rates and payloads whose products could pass 2^62."""
-    payload = max(int(program.node_out_bytes.max()), program.in_bytes) * tokens
-    rates = max(machine.local_cycles, machine.reload_rate_cycles, int(machine.link_cycles.max()))
-    largest = max(payload, int(program.config_bytes.max()), machine.report_bytes, machine.control_bytes)
-    if largest * rates >= COUNTER_LIMIT:
-        raise ModelError(
-            "workflow.out_bytes",
-            f"{largest} bytes at 1/{rates} bytes per cycle",
-            "messages of fewer than 2^62 cycles",
-        )
-    visits = sum(workflow.visits().values()) + 1
-    hops = machine.n_rows + machine.n_cols
-    if requests * visits * tokens * hops * max(payload, 1) >= COUNTER_LIMIT:
-        allowed = "fewer than 2^62 bytes over the links: fewer requests or smaller payloads"
-        raise ModelError(
-            "workflow.out_bytes", f"{requests} requests with payloads up to {payload} bytes", allowed
-        )

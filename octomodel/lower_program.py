@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +13,7 @@ from octomodel.elements import Branch, Loop, Scaled, Select, Series, Task
 from octomodel.errors import ModelError, unknown
 from octomodel.graph import Graph, Node
 from octomodel.hardware import DEFAULT_SLOTS, System
-from octomodel.kernels.model import AGAIN, BRANCH, COUNT, CURVE, FORK, SELECT, TASK, UNTIL, Program
+from octomodel.kernels.model import AGAIN, BRANCH, COUNT, FORK, SELECT, TASK, UNTIL, Program
 from octomodel.mapping import configurations, speedup
 
 if TYPE_CHECKING:
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
-LONGEST_RUN = 2**47
-"""Cycles one execution may take at most; a run ends at 2^48."""
 
 
 def lower_program(workflow: Workflow, system: System) -> tuple[Program, str]:
@@ -32,7 +29,7 @@ def lower_program(workflow: Workflow, system: System) -> tuple[Program, str]:
     Raises
     ------
     ModelError
-        When a law cannot be tabled, or one execution could take 2^47 cycles or more.
+        When a law cannot be tabled, a queue is described for an unknown task, or a configuration does not fit.
     """
     graph = workflow.graph()
     nodes = graph.nodes
@@ -85,7 +82,6 @@ def lower_program(workflow: Workflow, system: System) -> tuple[Program, str]:
         n_milestone=len(workflow.milestones),
         in_bytes=workflow.in_bytes,
     )
-    _check_longest(workflow, program, nodes)
     return program, digest
 
 
@@ -243,36 +239,6 @@ def _config_bytes(workflow: Workflow, system: System) -> I64:
         raise ModelError(place, largest.config_bytes, allowed)
     sizes = {task.config: task.config_bytes for task in workflow.tasks}
     return _ints(sizes[name] for name in configurations(workflow)[1])
-
-
-def _check_longest(workflow: Workflow, program: Program, nodes: tuple[Node, ...]) -> None:
-    """Refuse executions whose cycles would not fit the clock."""
-    largest = np.array(
-        [program.knots[o : o + (s * 1025 if k == CURVE else s)].max() for k, o, s in _rows(program)] or [0]
-    )
-    span = np.zeros((len(program.attribute_law), 2))
-    for a, law in enumerate(program.attribute_law):
-        values = program.attribute_values[program.attribute_indptr[a] : program.attribute_indptr[a + 1]]
-        span[a] = (values.min(), values.max()) if law < 0 else (0.0, largest[law] / 65536.0)
-    for task in program.task_node.tolist():
-        for p in range(len(program.node_law)):
-            scale = program.node_base[p, task]
-            if program.node_attribute[task] >= 0:
-                scale += max(program.node_slope[p, task] * span[program.node_attribute[task]])
-            cycles = largest[program.node_law[p, task]] / 65536.0 * scale
-            if not (math.isfinite(cycles) and cycles < LONGEST_RUN):
-                place = f"workflow.{workflow.name}.{nodes[task].name}.time"
-                raise ModelError(
-                    place,
-                    f"up to {cycles:.3g} cycles",
-                    f"fewer than {LONGEST_RUN} cycles; use a coarser clock",
-                )
-
-
-def _rows(program: Program) -> list[tuple[int, int, int]]:
-    return list(
-        zip(program.law_kind.tolist(), program.law_offset.tolist(), program.law_size.tolist(), strict=True)
-    )
 
 
 def _ints(values: object) -> I64:

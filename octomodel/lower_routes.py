@@ -30,7 +30,8 @@ def routing_table(system: System, link: I64, members: list[I64], steals: bool) -
     members : list of int64[cluster]
         Clusters of each pipeline: every one may send to every other.
     steals : bool
-        Whether neighbours send to each other too.
+        Whether a token may be moved to a neighbour: from there, whichever pipeline that is of, it goes on to where
+        its own pipeline runs what comes next, or is moved again; so each cluster may send to each it can reach.
 
     Returns
     -------
@@ -55,7 +56,7 @@ def routing_table(system: System, link: I64, members: list[I64], steals: bool) -
         pipeline[group] = number
     out = np.full((n, n), -1, dtype=np.int8)
     for to in _batches(np.arange(n) if steals else np.concatenate(senders), n):
-        out[to] = _towards(link, to, pipeline, 1 if steals else 0)
+        out[to] = _towards(link, to, pipeline, n if steals else 0)
     return np.ascontiguousarray(out.T)
 
 
@@ -112,8 +113,8 @@ def _batches(items: I64, n: int) -> Iterator[I64]:
 def _towards(link: I64, to: I64, pipeline: I64, least: int) -> I8:
     """Return the next port from the clusters that matter, int8[destination, cluster], -1 elsewhere.
 
-    Breadth first from each destination, until all clusters of its pipeline are reached and at least ``least``
-    hops are done. Lower ports are tried first, so a cluster reached through several keeps the lowest.
+    Breadth first from each destination, until all clusters of its pipeline are reached and ``least`` hops are
+    done, or nothing is left to reach. Lower ports are tried first, so a cluster reached through several keeps the lowest.
     """
     n = len(pipeline)
     other = link.reshape(-1, 4)

@@ -1,7 +1,7 @@
 """Laws that every run obeys, each a function of a model and an outcome that returns violations in words.
 
-The names are those of the laws; ``violations`` holds a run against all of them. Relations between two runs are
-in ``laws_pairs``, laws about single events in ``laws_events``.
+The names are those of the laws; ``violations`` holds a run against all of them. What lending costs is in
+``laws_lending``, laws about single events in ``laws_events``, relations between two runs in ``laws_pairs``.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from octomodel.bounds import bounds
 from octomodel.kernels.model import NO_HORIZON, Model
 from octomodel.outcome import CAUSES, Outcome
+from octomodel.testing.laws_lending import LENDING_LAWS
 from octomodel.testing.laws_tree import Trees, trees_of
 
 I64 = NDArray[np.int64]
@@ -43,7 +45,9 @@ def no_deadlock(model: Model, outcome: Outcome) -> list[str]:
     """A run ends with its last request, or at its horizon."""
     left = int((outcome.request_end < 0).sum())
     if outcome.status == "done":
-        return [f"{left} requests left in a run that is done"] if left else []
+        last = int(outcome.request_end.max())
+        late = [f"ended at {outcome.elapsed}, its last request at {last}"] if last != outcome.elapsed else []
+        return [f"{left} requests left in a run that is done"] if left else late
     if model.load.horizon >= NO_HORIZON:
         return [f"{outcome.status} without a horizon, {left} requests left"]
     return [] if left and outcome.elapsed == model.load.horizon else ["not at its horizon, or nothing left"]
@@ -71,6 +75,9 @@ def request_conservation(model: Model, outcome: Outcome) -> list[str]:
             found.append(f"pipeline {pipeline}: an arrival is not the given one")
         if outcome.status == "done" and len(outside):
             found.append(f"pipeline {pipeline}: {len(outside)} never admitted")
+        waited = int(outcome.pipeline["source_wait"][pipeline])
+        if waited < 0 or (waited and (load.closed or window < 0)):
+            found.append(f"pipeline {pipeline}: {waited} cycles waited at a source that lets all in at once")
     return found
 
 
@@ -108,7 +115,10 @@ def _counts(trees: Trees, requests: I64) -> tuple[I64, int]:
 
 
 def makespan_bounds(model: Model, outcome: Outcome) -> list[str]:
-    """No request is faster than its critical path, and the TBUs work as long as the work takes at the fastest speed."""
+    """No request is faster than its critical path, and the TBUs work as long as the work takes at the fastest speed.
+
+    Makespan >= critical path, and >= work / TBUs, as no TBU works longer than the run.
+    """
     trees = trees_of(model)
     found = []
     work = 0
@@ -125,6 +135,39 @@ def makespan_bounds(model: Model, outcome: Outcome) -> list[str]:
     speeds = model.machine.tbu_speed[works]
     if outcome.status == "done" and (speeds == speeds[0]).all() and work != busy:
         found.append(f"{busy} cycles worked at one speed, the draws say {work}")
+    return found
+
+
+def no_policy_beats_the_fluid_bound(model: Model, outcome: Outcome) -> list[str]:
+    """A run to its end takes at least as long as the work takes all live TBUs, and as the longest request (rule 10)."""
+    if outcome.status != "done":
+        return []
+    found = bounds(model)
+    # one rounding of the quotient
+    return [
+        f"done in {outcome.elapsed} cycles, {name.replace('_', ' ')} {found[name]:g}"
+        for name in ("work_bound", "path_bound", "fluid_bound")
+        if outcome.elapsed < found[name] * (1 - 1e-12)
+    ]
+
+
+def milestones_on_the_way(model: Model, outcome: Outcome) -> list[str]:
+    """A milestone is reached by the requests whose tree holds its task, not before it can be, not after they end."""
+    trees = trees_of(model)
+    found = []
+    node_of = {int(m): i for i, m in enumerate(model.program.node_milestone) if m >= 0}
+    for milestone, node in node_of.items():
+        reached = outcome.request_milestone[milestone]
+        for request in np.flatnonzero(outcome.request_arrival >= 0).tolist():
+            first = [s.end for s in trees.tree(request).executions if (s.node, s.visit) == (node, 1)]
+            end, at = int(outcome.request_end[request]), int(reached[request])
+            latest = (end if end >= 0 else outcome.elapsed) - int(outcome.request_arrival[request])
+            if at >= 0 and not (first and first[0] <= at <= latest):
+                found.append(f"request {request}: milestone {milestone} at {at}, possible {first} to {latest}")
+            if at < 0 <= end and first:
+                found.append(f"request {request}: ended without milestone {milestone}")
+        if (reached[outcome.request_arrival < 0] >= 0).any():
+            found.append(f"milestone {milestone} of a request that never came")
     return found
 
 
@@ -167,6 +210,9 @@ def queue_bounds(model: Model, outcome: Outcome) -> list[str]:
     places = np.where(model.program.task_slots > 0, model.program.task_slots, owners)
     for c, tb in np.argwhere(outcome.station["queue_max"] > places):
         found.append(f"cluster {c}, tb {tb}: {outcome.station['queue_max'][c, tb]} in {places[c, tb]} places")
+    most = outcome.station["queue_max"] * outcome.elapsed
+    for c, tb in np.argwhere(outcome.station["queue_integral"] > most):
+        found.append(f"cluster {c}, tb {tb}: {outcome.station['queue_max'][c, tb]} at most, more in the mean")
     for c in np.flatnonzero(outcome.cluster["spill_max"] > model.machine.cluster_spill):
         found.append(f"cluster {c}: {outcome.cluster['spill_max'][c]} spilled")
     return found
@@ -236,10 +282,20 @@ LAWS: tuple[Law, ...] = (
     request_conservation,
     every_visit_executed_once,
     makespan_bounds,
+    no_policy_beats_the_fluid_bound,
+    milestones_on_the_way,
     time_split_sums,
     busy_is_service,
     queue_bounds,
     at_least_one_owner,
     link_never_above_its_rate,
     little,
+    *LENDING_LAWS,
 )
+IDEAL_LAWS: tuple[Law, ...] = (
+    no_deadlock,
+    every_visit_executed_once,
+    no_policy_beats_the_fluid_bound,
+    time_split_sums,
+)
+"""What the ideal mode obeys too: it knows no stations, windows, links and CBUs."""

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 
-from octomodel.kernels.model import JOIN, TASK, Model
+import numpy as np
+
+from octomodel.kernels.model import DISPATCH_OWN, JOIN, TASK, Model
+from octomodel.testing.laws_models import smallest_latency
 from octomodel.testing.laws_tree import ADMISSION, Step, trees_of
 from octomodel.testing.reference import Reference
 from octomodel.testing.reference_state import CHOICE, EXECUTION, HOP
 from octomodel.testing.reference_world import cycles_for
 
 EventLaw = Callable[[Model, Reference], list[str]]
-Times = dict[tuple[int, int, int, int], tuple[int, int]]
-"""Start and finish by kind, request, node and visit."""
+Times = dict[tuple[int, int, int, int], tuple[int, int, int]]
+"""Start, finish and cluster by kind, request, node and visit."""
 
 
 def event_violations(model: Model, reference: Reference) -> list[str]:
@@ -54,6 +57,52 @@ def one_execution_per_tbu(model: Model, reference: Reference) -> list[str]:
     return found
 
 
+def executed_where_it_may_be(model: Model, reference: Reference) -> list[str]:
+    """A TB runs on a live TBU with a home, in a cluster that has a station for it; without stealing on an owner, in the
+    pipeline of its request.
+    """
+    machine, load = model.machine, model.load
+    live = (machine.tbu_task >= 0) & (machine.tbu_dead == 0)
+    home = np.where(live, machine.tbu_task, -1).tolist()
+    stations = {(int(machine.tbu_cluster[u]), home[u]) for u in np.flatnonzero(live)}
+    pipeline = {}
+    for p, (first, end) in enumerate(zip(load.source_indptr, load.source_indptr[1:], strict=False)):
+        pipeline.update(dict.fromkeys(load.source_request[first:end].tolist(), p))
+    found = []
+    for kind, request, node, _, place, cluster, *_ in reference.events:
+        if kind != EXECUTION:
+            continue
+        tbu, tb = int(machine.cluster_tbu[cluster]) + place, int(model.program.node_task[node])
+        where = f"request {request}, tb {tb} on TBU {tbu}"
+        if home[tbu] < 0 or (cluster, tb) not in stations:
+            found.append(f"{where}: dead, without a home, or not a place for it")
+        elif load.dispatch == DISPATCH_OWN:
+            if home[tbu] != tb:
+                found.append(f"{where}, whose home is {home[tbu]}")
+            if machine.cluster_pipeline[cluster] != pipeline[request]:
+                found.append(f"{where}: in another pipeline")
+    return found
+
+
+def no_more_decisions_than_cbus(model: Model, reference: Reference) -> list[str]:
+    """In a cluster no more decisions are under way at a cycle than it has CBUs."""
+    cycles = model.machine.decision_cycles
+    if cycles == 0:
+        return []
+    ends = defaultdict(list)
+    for kind, _, _, _, _, cluster, _, finish in reference.events:
+        if kind == CHOICE:
+            ends[cluster].append(finish)
+    found = []
+    for cluster, taken in ends.items():
+        taken.sort()
+        cbus = int(model.machine.cluster_cbus[cluster])
+        for end, later in zip(taken, taken[cbus:], strict=False):
+            if later - end < cycles:
+                found.append(f"cluster {cluster}: more than {cbus} decisions under way before {end}")
+    return found
+
+
 def consistent_with_the_tree(model: Model, reference: Reference) -> list[str]:
     """A request that ended has executed each step of its tree once, and others no step that is not in theirs."""
     found = []
@@ -76,8 +125,8 @@ def consistent_with_the_tree(model: Model, reference: Reference) -> list[str]:
 def precedence_and_causality(model: Model, reference: Reference) -> list[str]:
     """Nothing begins before what comes before it has ended and the transfer is over; a request ends with its last."""
     times: Times = {}
-    for kind, request, node, visit, _, _, start, finish in reference.events:
-        times[kind, request, node, visit] = (start, finish)
+    for kind, request, node, visit, _, cluster, start, finish in reference.events:
+        times[kind, request, node, visit] = (start, finish, cluster)
     found = []
     trees = trees_of(model)
     for request, arrival, end in zip(reference.request, reference.arrival, reference.end, strict=True):
@@ -109,12 +158,13 @@ class _Timing:
 
     def __init__(self, model: Model, times: Times, request: int, arrival: int) -> None:
         self.machine = model.machine
+        self.latency = smallest_latency(model)
         self.kind = model.program.node_kind
         self.times = times
         self.request = request
         self.arrival = arrival
 
-    def _event(self, step: Step) -> tuple[int, int]:
+    def _event(self, step: Step) -> tuple[int, int, int]:
         kind = EXECUTION if self.kind[step.node] == TASK else CHOICE
         return self.times[kind, self.request, step.node, step.visit]
 
@@ -122,7 +172,7 @@ class _Timing:
         return self._event(step)[0]
 
     def length(self, step: Step) -> int:
-        start, finish = self._event(step)
+        start, finish, _ = self._event(step)
         return finish - start
 
     def finish(self, step: Step) -> int:
@@ -137,7 +187,15 @@ class _Timing:
             return self.finish(step.before[0][0])
         rate = (self.machine.local_bytes, self.machine.local_cycles)
         latency = self.machine.local_latency
-        return max(self.finish(earlier) + latency + cycles_for(size, rate) for earlier, size in step.before)
+        return max(
+            self.finish(earlier) + latency + cycles_for(size, rate) + self.links(earlier, step)
+            for earlier, size in step.before
+        )
+
+    def links(self, earlier: Step, step: Step) -> int:
+        """Return the cycles of a link that lies between two executions."""
+        both = earlier.node >= 0 and self.kind[earlier.node] == self.kind[step.node] == TASK
+        return self.latency if both and self._event(earlier)[2] != self._event(step)[2] else 0
 
 
 def link_serves_one_at_a_time(model: Model, reference: Reference) -> list[str]:
@@ -154,11 +212,23 @@ def link_serves_one_at_a_time(model: Model, reference: Reference) -> list[str]:
             if start < free[link]:
                 found.append(f"link {link}: request {request} served from {start}, free from {free[link]} on")
             free[link] = finish - int(machine.link_latency[link])
+            if free[link] < start:
+                found.append(f"link {link}: request {request} arrived at {finish}, served from {start} on")
     return found
+
+
+def prefix_of_events(shorter: Reference, longer: Reference, horizon: int) -> list[str]:
+    """With a longer horizon a run begins like with a shorter one: what ends before it is the same, event by event."""
+    early = Counter(event for event in longer.events if event[-1] < horizon)
+    found = Counter(event for event in shorter.events if event[-1] < horizon)
+    missing, more = early - found, found - early
+    return [f"{sum(missing.values())} events missing, {sum(more.values())} others"] if missing or more else []
 
 
 EVENT_LAWS: tuple[EventLaw, ...] = (
     one_execution_per_tbu,
+    executed_where_it_may_be,
+    no_more_decisions_than_cbus,
     consistent_with_the_tree,
     precedence_and_causality,
     link_serves_one_at_a_time,

@@ -38,11 +38,6 @@ def stepping(model: Model, step: int) -> Model:
     return model._replace(load=model.load._replace(step=step))
 
 
-def under(model: Model, dispatch: int, route: int) -> Model:
-    """Return the model under another policy; its groups are those of the model given."""
-    return model._replace(load=model.load._replace(dispatch=dispatch, route=route))
-
-
 def one_speed(model: Model) -> Model:
     """Return the model with every TBU at speed 1."""
     return model._replace(machine=model.machine._replace(tbu_speed=np.ones(len(model.machine.tbu_speed))))

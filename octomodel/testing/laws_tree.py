@@ -23,9 +23,9 @@ class Step:
     before : list of (Step, int)
         What must have ended first, and the bytes that come from there: one step; for a JOIN that of each child.
     cycles : int
-        Length of an execution on the fastest TBU, else 0.
+        Length of an execution on the fastest TBU, or of a decision; a JOIN takes none.
     end : int
-        Cycles from admission to the end of this step at the earliest, without transfers and decisions.
+        Cycles from admission to the end of this step at the earliest, without transfers and waits.
     """
 
     node: int
@@ -107,6 +107,7 @@ class Trees:
         self._phase: list[int] = load.request_phase.tolist()
         works = (machine.tbu_dead == 0) & (machine.tbu_task >= 0)
         self.fastest = float(machine.tbu_speed[works].max())
+        self.decision_cycles = int(machine.decision_cycles)
 
     def phase(self, request: int) -> int:
         """Return the phase of a request."""
@@ -159,6 +160,7 @@ class _Walk:
                 self.executions.append(step)
                 payload = trees.out_bytes[node]
             else:
+                step.cycles = trees.decision_cycles
                 self.decisions.append(step)
             step.settle()
             came = step
@@ -170,7 +172,7 @@ class _Walk:
         trees = self.trees
         join, branches = trees.join[node], trees.edges[node]
         if kind == SELECT:
-            step = Step(node, visit, [(came, payload)])
+            step = Step(node, visit, [(came, payload)], trees.decision_cycles)
             step.settle()
             self.decisions.append(step)
             came = step

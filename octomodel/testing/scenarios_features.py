@@ -7,7 +7,10 @@ import numpy as np
 from octomodel import faults
 from octomodel.kernels.model import FORK, SELECT, TASK, Model
 from octomodel.outcome import CAUSES, Outcome
+from octomodel.testing.laws_tree import trees_of
 from octomodel.testing.scenarios import Scenario
+
+RAN = [CAUSES.index(cause) for cause in ("own", "lent")]
 
 
 def features(made: Scenario, model: Model, outcome: Outcome) -> frozenset[str]:
@@ -31,12 +34,25 @@ def features(made: Scenario, model: Model, outcome: Outcome) -> frozenset[str]:
     cycles = dict(zip(CAUSES, outcome.tbu_cycles.sum(axis=0).tolist(), strict=True))
     slots = np.broadcast_to(model.program.task_slots, station["executions"].shape)
     phase = model.load.request_phase[outcome.request_arrival >= 0] if len(model.load.request_phase) else ()
+    machine = model.machine
+    homes = (machine.tbu_task >= 0) & (machine.tbu_dead == 0)
+    speeds, busy = machine.tbu_speed[homes], outcome.tbu_cycles[homes][:, RAN].any(axis=1)
+    dead_tbus, dead_links = bool(faults.dead_tbus(made.system).any()), _dead_links(made)
+    crossed = _stolen_by_another_pipeline(model, outcome)
     measured = {
         "loop, full queue": ((station["recirculation_taken"] > 0) & (station["line_wait"] > 0)).any(),
         "fork, full queue": _waited_after_fork(model, outcome),
         "select": _executed_in_select(model, outcome),
         "several clusters": _most_clusters(model, outcome) > 1,
-        "faults": faults.dead_tbus(made.system).any() or _dead_links(made),
+        "faults": dead_tbus or dead_links,
+        "dead TBUs": dead_tbus,
+        "dead links": dead_links,
+        "dead TBUs and links": dead_tbus and dead_links,
+        "slow TBUs": (speeds[busy] < 1).any(),
+        "fast TBUs": (speeds[busy] > 1).any(),
+        "TBUs of several speeds": len(np.unique(speeds[busy])) > 1,
+        "speedups": (model.program.task_speedup[station["executions"].any(axis=0)] > 1).any(),
+        "several residents": ((machine.tbu_resident[homes] >= 0).sum(axis=1) > 1).any(),
         "horizon": outcome.status == "horizon",
         "no slots": ((slots == 0) & (station["executions"] > 0)).any(),
         "several phases": len(np.unique(phase)) > 1,
@@ -50,6 +66,8 @@ def features(made: Scenario, model: Model, outcome: Outcome) -> frozenset[str]:
         "refused": cluster["refusals"].any(),
         "spilled": (cluster["spill_max"] > 0).any(),
         "stolen": cluster["steals"].any(),
+        "stolen by another pipeline": crossed,
+        "stolen by another pipeline, dead links": crossed and dead_links,
         "reloaded": cluster["reloads"].any(),
         "switched": cluster["switches"].any(),
         "surplus": cycles["surplus"] > 0,
@@ -57,7 +75,14 @@ def features(made: Scenario, model: Model, outcome: Outcome) -> frozenset[str]:
         "several groups": len(np.unique(model.machine.cluster_group)) > 1,
         "unlimited window": (model.machine.pipeline_window < 0).any(),
         "torus": made.system.torus,
+        "ring": made.system.torus and max(made.system.rows, made.system.cols) > 2,
         "dies": made.system.die is not None,
+        "over the edge of a die": _over_die_edges(model, outcome),
+        "weighted split": made.load.split != "even",
+        "milestones": (outcome.request_milestone >= 0).any(),
+        "deadline": made.workflow.deadline_cycles is not None,
+        f"load {type(made.load).__name__.lower()}": True,
+        f"policy {made.policy.name}": True,
         "exact step": made.step is not None and _exact(model),
         "coarse step": not _exact(model),
     }
@@ -93,6 +118,26 @@ def _most_clusters(model: Model, outcome: Outcome) -> int:
 
 def _dead_links(made: Scenario) -> bool:
     return bool((faults.links(made.system) != faults.neighbours(made.system).reshape(-1)).any())
+
+
+def _over_die_edges(model: Model, outcome: Outcome) -> bool:
+    """Tell whether messages took links with numbers of their own."""
+    machine, used = model.machine, outcome.link["messages"] > 0
+    numbers = np.stack([machine.link_latency, machine.link_bytes, machine.link_cycles])[:, used]
+    return len(np.unique(numbers, axis=1).T) > 1
+
+
+def _stolen_by_another_pipeline(model: Model, outcome: Outcome) -> bool:
+    """Tell whether a pipeline executed more than its own requests ask for."""
+    if not outcome.cluster["steals"].any() or outcome.status != "done":
+        return False
+    trees, load = trees_of(model), model.load
+    n = len(model.machine.pipeline_home)
+    own = np.zeros(n, dtype=np.int64)
+    for pipeline, (first, end) in enumerate(zip(load.source_indptr, load.source_indptr[1:], strict=False)):
+        own[pipeline] = sum(len(trees.tree(r).executions) for r in load.source_request[first:end].tolist())
+    executed = np.bincount(model.machine.cluster_pipeline, outcome.station["executions"].sum(axis=1), minlength=n)
+    return bool((executed != own).any())
 
 
 def _exact(model: Model) -> bool:

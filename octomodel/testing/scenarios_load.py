@@ -54,7 +54,7 @@ def _in_flight(choose: Choice, kind: str, tbus: int) -> InFlight:
 
 
 def _split(choose: Choice, placed: Mapping) -> Any:
-    if placed.n_pipeline == 1 or choose.chance(0.6):
+    if placed.n_pipeline == 1 or choose.chance(0.5):
         return "even"
     weights = [choose.pick((0.0, 1.0, 2.5, 4.0)) for _ in range(placed.n_pipeline)]
     return weights if any(weights) else "even"

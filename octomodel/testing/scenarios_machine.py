@@ -42,7 +42,7 @@ def make_machine(choose: Choice, workflow: Workflow, large: bool) -> tuple[Syste
     rows, cols = choose.weighted(shapes)
     tbus = max(choose.integer(1, MOST_TBUS), -(-tasks // (rows * cols)))
     system = _system(choose, workflow, rows, cols, tbus)
-    if choose.chance(0.3):
+    if choose.chance(0.45):
         system = _with_faults(choose, system)
     if system.n_tbu - faults.dead_tbus(system).sum() < tasks:
         system = system.with_(dead_tbus=(), tbu_fault_rate=0.0)
@@ -55,7 +55,7 @@ def make_machine(choose: Choice, workflow: Workflow, large: bool) -> tuple[Syste
 def _system(choose: Choice, workflow: Workflow, rows: int, cols: int, tbus: int) -> System:
     rates = (None, 1, 4, 8, 0.5, Fraction(3, 2))
     decision = 0 if choose.chance(0.5) else choose.integer(1, 9)
-    dies = choose.chance(0.25)
+    dies = choose.chance(0.4)
     return System(
         rows,
         cols,

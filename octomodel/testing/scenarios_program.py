@@ -67,6 +67,7 @@ def make_workflow(choose: Choice, theme: str, phased: str) -> Workflow:
             phases=_plan(choose, phased, names),
             in_bytes=choose.integer(0, 9),
             milestones=choose.shuffled(marks),
+            deadline_cycles=choose.integer(1, 2_000) if choose.chance(0.3) else None,
         )
         # A loop in a loop in a loop may make one request as long as a scenario; then a flatter one is drawn.
         if len(workflow.tasks) <= MOST_TASKS and sum(workflow.visits().values()) <= MOST_VISITS:

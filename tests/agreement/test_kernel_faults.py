@@ -157,10 +157,10 @@ FAULTS = (
     Fault(
         "every visit draws like the first",
         "2.3",
-        "execute",
-        "begin",
-        "token.node, visit, 0",
-        "token.node, 1, 0",
+        "control",
+        "work",
+        "node, visit_number, 0",
+        "node, 1, 0",
     ),
     Fault(
         "a select draws a branch twice",
@@ -202,8 +202,8 @@ FAULTS = (
         "a link served beyond the horizon counts",
         "9.3",
         "advance",
-        "close_group",
-        "max(0, w.link[port].free - t)",
+        "close",
+        "max(0, w.link[link].free - elapsed)",
         "0",
     ),
     Fault(
@@ -211,10 +211,10 @@ FAULTS = (
         "9.1",
         "account",
         "charge",
-        "min(spell, w.ctl[0].surplus_after)",
-        "spell if spell <= w.ctl[0].surplus_after else 0",
+        "min(spell, w.ctl[0].surplus_after if tbu.state == IDLE else NEVER)",
+        "spell if tbu.state != IDLE or spell <= w.ctl[0].surplus_after else 0",
     ),
-    Fault("one round is enough", "3.1", "cluster", "rounds", "if not due(w, c, t):", "if True:"),
+    Fault("one round is enough", "3.1", "cluster", "rounds", "= next_cycle(w, c, t)", "= max(t + 1, next_cycle(w, c, t))"),
 )
 
 
@@ -260,10 +260,10 @@ def test_fault_is_found(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_kind_of_rule_has_a_fault() -> None:
-    """Each chapter of the rules; all scenarios are right without a fault (``test_agreement``)."""
+    """Each chapter of the rules."""
     assert {fault.rule.split(".")[0] for fault in FAULTS} >= {"1", "2", "3", "4", "5", "6", "7", "8", "9"}
     assert len(FAULTS) >= 12
 
 
 def test_the_scenarios_are_right_without_a_fault() -> None:
-    assert not any(found(*prepared(seed)) for seed in SEEDS[:40])
+    assert not any(found(*prepared(seed)) for seed in SEEDS)

@@ -14,6 +14,8 @@ from octomodel.policies import POLICIES
 from octomodel.run import run as run_kernel
 from octomodel.testing import laws_models as models
 from octomodel.testing import laws_pairs as pairs
+from octomodel.testing.laws_events import prefix_of_events
+from octomodel.testing.reference import Reference, run_reference
 
 pytestmark = pytest.mark.nojit
 
@@ -47,7 +49,29 @@ def test_prefix(ran: list[Any]) -> None:
             assert pairs.prefix(shorter, one.outcome, horizon) == []
             compared += int((shorter.request_end >= 0).sum())
             assert pairs.prefix(replace(shorter, request_end=shorter.request_end + 1), one.outcome, horizon)
+            found = pairs.prefix(
+                replace(shorter, request_milestone=shorter.request_milestone + 1), one.outcome, horizon
+            )
+            assert ("a milestone is reached otherwise" in found) == (shorter.request_milestone.size > 0)
     assert compared > 300
+
+
+def test_prefix_event_by_event(ran: list[Any]) -> None:
+    compared = 0
+    for one in ran[:20]:
+        longer = run_reference(one.model, log=True)
+        horizon = max(1, one.outcome.elapsed // 2)
+        shorter = run_reference(models.until(one.model, horizon), log=True)
+        assert prefix_of_events(shorter, longer, horizon) == []
+        assert run(models.until(one.model, horizon)).fingerprint == fingerprint(shorter)
+        compared += len(shorter.events)
+        late = replace(shorter, events=[(*event[:6], event[6] + 1, event[7]) for event in shorter.events])
+        assert prefix_of_events(late, longer, horizon) or not any(e[-1] < horizon for e in late.events)
+    assert compared > 1000
+
+
+def fingerprint(reference: Reference) -> str:
+    return "".join(f"{part:016x}" for part in reference.fingerprint)
 
 
 def test_owner_priority(ran: list[Any]) -> None:
@@ -74,6 +98,8 @@ def test_work_independent_of_policy(ran: list[Any]) -> None:
             assert pairs.same_work(first, other) == []
             station = other.station | {"run_cycles": other.station["run_cycles"] + 1}
             assert pairs.same_work(first, replace(other, station=station)) != []
+            more = other.cluster | {"decisions": other.cluster["decisions"] + 1}
+            assert any("decisions" in fault for fault in pairs.same_work(first, replace(other, cluster=more)))
 
 
 @pytest.mark.parametrize("dead", [False, True])
@@ -85,6 +111,8 @@ def test_unused_tbu(dead: bool, ran: list[Any]) -> None:
         busy[models.spare_tbus(one.model)[0], [3, 7]] += (1, -1)
         broken = replace(spare, tbu_cycles=busy)
         assert pairs.unused_tbus_change_nothing(one.model, one.outcome, broken) or spare.elapsed == 0
+        other = replace(spare, fingerprint="0" * 32)
+        assert pairs.unused_tbus_change_nothing(one.model, one.outcome, other) == ["another fingerprint"]
 
 
 @pytest.mark.parametrize("swapped", [False, True])

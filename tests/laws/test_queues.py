@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xarray
 
 from octomodel import dist, lower, mapping, program
+from octomodel.engine import simulate
 from octomodel.hardware import System
 from octomodel.kernels.model import Model
 from octomodel.load import Load, closed, renewal
+from octomodel.policies import POLICIES
 from octomodel.run import run
 from octomodel.testing import laws_pairs as pairs
 from octomodel.testing.laws_tree import Trees
@@ -90,17 +93,39 @@ def test_relabelling() -> None:
     assert permuted > 15
 
 
-def test_descriptions_round_trip() -> None:
-    """What a description says of itself as plain data makes the same run."""
+def reversed_keys(data: Any) -> Any:
+    """Plain data with the keys of every mapping in the other order."""
+    if isinstance(data, dict):
+        return {key: reversed_keys(data[key]) for key in reversed(data)}
+    return [reversed_keys(item) for item in data] if isinstance(data, list) else data
+
+
+@pytest.mark.parametrize("order", [lambda data: data, reversed_keys])
+def test_descriptions_round_trip(order: Any) -> None:
+    """What a description says of itself as plain data makes the same run, whatever the order of its keys."""
     for seed in range(300, 315):
         made = scenario(seed, executions=40)
-        workflow = Workflow.from_dict(made.workflow.to_dict())
-        system = System.from_dict(made.system.to_dict())
-        source = Load.from_dict(made.load.to_dict())
+        workflow = Workflow.from_dict(order(made.workflow.to_dict()))
+        system = System.from_dict(order(made.system.to_dict()))
+        source = Load.from_dict(order(made.load.to_dict()))
         options = {"seed": seed, "horizon": made.horizon, "step": made.step}
         codes = {"dispatch": made.policy.dispatch, "route": made.policy.route}
         again = lower.lower(workflow, system, source, made.mapping, **options, **codes).model
         assert pairs.identical(run(made.model, threads=1), run(again, threads=1)) == []
+
+
+def test_splitting_replications_changes_nothing() -> None:
+    """Replication r of R is replication r of R'; run one by one they are those of a run of all."""
+    made = scenario(5, executions=60)
+    options: dict[str, Any] = {"load": made.load, "placement": made.mapping, "seed": 9, "threads": 1, "bounds": False}
+    three, two = (simulate(made.workflow, made.system, "jsq", replications=n, **options) for n in (3, 2))
+    xarray.testing.assert_identical(three.isel(replication=slice(2)).drop_attrs(), two.drop_attrs())
+    prints = [str(value) for value in three.fingerprint.values]
+    assert len(set(prints)) == 3
+    codes = {"dispatch": POLICIES["jsq"].dispatch, "route": POLICIES["jsq"].route}
+    parts = (made.workflow, made.system, made.load, made.mapping)
+    apart = [lower.lower(*parts, seed=9, replication=r, **codes).model for r in range(3)]
+    assert [run(model, threads=1).fingerprint for model in apart] == prints
 
 
 def test_another_replication_is_another_run() -> None:

@@ -233,16 +233,6 @@ BIG = one(1, in_bytes=2**48)
             "at most 50: 100 bytes of a TBU for 2 resident places",
         ),
         (
-            lambda: lowered(one(per("n", 1e10), attributes={"n": [2.0, 1e5]})),
-            "workflow.w.a.time",
-            "up to 1e+15 cycles",
-        ),
-        (
-            lambda: lowered(one(per("n", 1e30), attributes={"n": dist.Uniform(1, 2)})),
-            "workflow.w.a.time",
-            "use a coarser clock",
-        ),
-        (
             lambda: lowered(BIG, HARDWARE.with_(link_bytes_per_cycle=1e-5)),
             "workflow.out_bytes",
             "of fewer than 2^62",

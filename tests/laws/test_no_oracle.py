@@ -1,0 +1,129 @@
+"""No policy knows what has been drawn and not yet been seen (design rule 11): how long an execution under way will last.
+
+The kernel draws the work of an execution when its token reaches the TASK. Here, at some cycle, all executions not over
+are made to last longer: whatever was decided until then, by a dispatch, a route or a report, must be the same.
+Lines of kernels are changed, so these tests need the kernels as plain Python.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from octomodel.kernels import cluster, control, execute, walk
+from octomodel.kernels._jit import JIT_ENABLED
+from octomodel.kernels.model import DISPATCH_OWN, ROUTE_NEAREST, Model
+from octomodel.kernels.rng import DOMAIN_TIME, request_key
+from octomodel.outcome import Outcome
+from octomodel.run import run
+from octomodel.testing import laws_models as models
+from octomodel.testing import laws_pairs as pairs
+from octomodel.testing.scenarios import scenario
+
+pytestmark = [
+    pytest.mark.nojit,
+    pytest.mark.skipif(JIT_ENABLED, reason="changes kernels, so only with NUMBA_DISABLE_JIT=1"),
+]
+
+Key = tuple[int, int, int]
+
+
+def models_that_decide() -> list[Model]:
+    """Return runs in which a policy has something to decide."""
+    made = (scenario(seed, executions=80).model for seed in range(600_000, 600_060))
+    return [m for m in made if (m.load.dispatch, m.load.route) != (DISPATCH_OWN, ROUTE_NEAREST)]
+
+
+def seen_by(model: Model, horizon: int, patch: pytest.MonkeyPatch) -> tuple[Outcome, set[Key]]:
+    """Run to a horizon; return too the executions that have ended, by key of the request, node and visit."""
+    seen: set[Key] = set()
+    recorded = execute.record
+
+    def record(w: Any, kind: int, request: int, node: int, visit: int, *rest: int) -> None:
+        seen.add((request_key(model.load.seed_key, request), node, visit))
+        recorded(w, kind, request, node, visit, *rest)
+
+    with patch.context() as changed:
+        changed.setattr(execute, "record", record)
+        return run(models.until(model, horizon), threads=1), seen
+
+
+def with_others_longer(model: Model, horizon: int, seen: set[Key], patch: pytest.MonkeyPatch) -> Outcome:
+    """Run to a horizon with every execution that has not ended before it longer than it was."""
+    drawn = walk.work
+
+    def work(w: Any, token: int, domain: int, visit: int) -> float:
+        assert domain == DOMAIN_TIME
+        cycles = float(drawn(w, token, domain, visit))
+        known = (w.request[w.token[token].request].key, w.token[token].node, visit) in seen
+        return cycles if known or cycles <= 0 else cycles + 1000
+
+    with patch.context() as changed:
+        changed.setattr(walk, "work", work)
+        return run(models.until(model, horizon), threads=1)
+
+
+def first_difference(model: Model, patch: pytest.MonkeyPatch) -> tuple[list[str], int]:
+    """Compare at some cycles; return what differs and how many executions were under way."""
+    elapsed = run(model, threads=1).elapsed
+    under_way = 0
+    for horizon in np.linspace(1, elapsed, 6, dtype=int)[1:-1].tolist():
+        now, seen = seen_by(model, horizon, patch)
+        found = pairs.identical(now, with_others_longer(model, horizon, seen, patch))
+        under_way += len(seen) > 0
+        if found:
+            return found, under_way
+    return [], under_way
+
+
+def test_no_oracle(monkeypatch: pytest.MonkeyPatch) -> None:
+    cases = models_that_decide()
+    assert len(cases) > 20
+    under_way = 0
+    for model in cases:
+        found, running = first_difference(model, monkeypatch)
+        assert found == []
+        under_way += running
+    assert under_way > 80
+
+
+def test_another_policy_that_knows_no_more_is_not_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control, "present", lambda w, station: int(w.station[station].used) % 3)
+    monkeypatch.setattr(cluster, "dispatch", lambda code, waiting, own: -2 if sum(waiting) % 2 else -1)
+    assert [first_difference(model, monkeypatch)[0] for model in models_that_decide()[:10]] == [[]] * 10
+
+
+@pytest.fixture
+def last_end(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return, as only item, the end of the execution that began last: drawn, not yet seen."""
+    ends = [0]
+    scheduled = execute.schedule
+
+    def schedule(w: Any, c: int, number: int, t: int) -> None:
+        ends[0] = t
+        scheduled(w, c, number, t)
+
+    monkeypatch.setattr(execute, "schedule", schedule)
+    return ends
+
+
+def noticed() -> int:
+    with pytest.MonkeyPatch.context() as patch:
+        return sum(bool(first_difference(model, patch)[0]) for model in models_that_decide())
+
+
+def test_a_report_that_looks_ahead_is_noticed(last_end: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A policy whose reports count differently before even ends."""
+    monkeypatch.setattr(control, "present", lambda w, station: last_end[0] % 3)
+    assert noticed() > 1
+
+
+def test_a_dispatch_that_looks_ahead_is_noticed(last_end: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A policy that lends only when the execution that began last will end at an even cycle."""
+    dispatched = cluster.dispatch
+    monkeypatch.setattr(
+        cluster, "dispatch", lambda code, waiting, own: -1 if last_end[0] % 2 else dispatched(code, waiting, own)
+    )
+    assert noticed() > 1
