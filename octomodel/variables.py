@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from octomodel.errors import unknown
 
+WORKFLOW = "workflow"
 POLICY = "policy"
 REPLICATION = "replication"
 REQUEST = "request"
@@ -20,8 +21,10 @@ CLUSTER = "cluster"
 TB = "tb"
 LINK = "link"
 PIPELINE = "pipeline"
+STATISTIC = "statistic"
+BOUND = "bound"
 
-STUDY_DIMS = (POLICY, REPLICATION)
+STUDY_DIMS = (WORKFLOW, POLICY, REPLICATION)
 """Dims that may stand, in this order, before the registered dims of a variable that belongs to a run."""
 
 NONE = -1
@@ -263,7 +266,30 @@ REGISTRY: dict[str, Variable] = {
     **{row[0]: Variable(*row) for row in _RUN},
     **{row[0]: Variable(*row, "", True) for row in _AXES},
 }
-"""Every result variable by name."""
+"""Every variable of a run by name."""
+
+_STUDY: tuple[tuple[str, tuple[str, ...], str, str, str], ...] = (
+    ("steady_from_cycles", (), "int64", "cycles", "begin of the steady part: half of steady_to_cycles; open load: 0"),
+    ("steady_to_cycles", (), "int64", "cycles", "its end: the first last admission of a pipeline; open load: the makespan"),
+    ("steady_throughput_per_cycle", (), "float64", "1/cycle", "requests that end in the steady part, over its length"),
+    ("steady_latency_cycles", (), "float64", "cycles", "mean latency of the requests that end in the steady part"),
+    ("latency_cycles", (STATISTIC, BOUND), "float64", "cycles", "statistics of the latency with 95 % intervals"),
+    ("latency_warmup_requests", (), "int64", "1", "requests dropped at the start of each replication for latency_cycles"),
+    ("latency_effective_requests", (), "float64", "1", "independent requests that would give the mean the same variance"),
+    ("latency_warnings", (), "str", "", "why statistics of the latency are missing"),
+    ("wall_seconds", (), "float64", "s", "seconds that all replications took"),
+    ("compile_seconds", (), "float64", "s", "part of wall_seconds spent compiling"),
+)
+_STUDY_AXES: tuple[tuple[str, tuple[str, ...], str, str, str], ...] = (
+    (WORKFLOW, (), "str", "", "name of the workflow"),
+    (STATISTIC, (STATISTIC,), "str", "", "mean or quantile"),
+    (BOUND, (BOUND,), "str", "", "the value, or the lower or upper bound of its interval"),
+)
+STUDY: dict[str, Variable] = {
+    **{row[0]: Variable(*row) for row in _STUDY},
+    **{row[0]: Variable(*row, "", True) for row in _STUDY_AXES},
+}
+"""Every variable by name that a study has besides those of its runs."""
 
 
 def make(name: str, values: ArrayLike, leading: tuple[str, ...] | None = None) -> xr.Variable:
@@ -339,9 +365,10 @@ def check(dataset: xr.Dataset) -> None:
 
 
 def _entry(name: str) -> Variable:
-    if name not in REGISTRY:
-        raise unknown("result variable", name, REGISTRY)
-    return REGISTRY[name]
+    entry = REGISTRY.get(name) or STUDY.get(name)
+    if entry is None:
+        raise unknown("result variable", name, REGISTRY | STUDY)
+    return entry
 
 
 def _check_entry(name: str, variable: xr.Variable) -> None:
