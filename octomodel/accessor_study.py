@@ -117,5 +117,5 @@ def _number(value: np.generic) -> float | None:
 
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore", xr.core.extensions.AccessorRegistrationWarning)  # it takes the place of its base
+    warnings.simplefilter("ignore")  # that it takes the place of its base
     xr.register_dataset_accessor("octo")(StudyAccessor)  # type: ignore[no-untyped-call]
