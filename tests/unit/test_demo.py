@@ -76,6 +76,8 @@ def test_the_study_answers_the_documented_calls(study: xr.Dataset, tmp_path: Pat
     found = om.load(tmp_path / "demo.nc")
     assert (tmp_path / "demo.nc").stat().st_size < 1_000_000
     assert max(len(str(value)) for value in found.attrs.values()) < 10_000
+    traced = found.attrs["configuration_llm_chat_code"]
+    assert "sha256" in traced and "arrival_cycles" not in traced
     assert found.octo.time_split().dims == ("workflow", "policy", "cause")
     assert found.octo.time_split("cluster").sizes["cluster"] == 64
     for name in REQUESTS:
