@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
 
 from octomodel.accessor import BOUNDS, QUANTILES, OctoAccessor
-from octomodel.variables import BOUND, CAUSE, POLICY, REPLICATION, STATISTIC, WORKFLOW
+from octomodel.variables import CAUSE, POLICY, REPLICATION
+from octomodel.variables_study import BOUND, STATISTIC, WORKFLOW
 
 PLURAL = {WORKFLOW: "workflows", POLICY: "policies"}
 FIGURES = ("makespan_cycles", "throughput_per_cycle")
@@ -116,6 +116,5 @@ def _number(value: np.generic) -> float | None:
     return None if np.isnan(plain) else plain
 
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # that it takes the place of its base
-    xr.register_dataset_accessor("octo")(StudyAccessor)  # type: ignore[no-untyped-call]
+delattr(xr.Dataset, "octo")  # of its base, whose place it takes
+xr.register_dataset_accessor("octo")(StudyAccessor)  # type: ignore[no-untyped-call]

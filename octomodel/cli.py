@@ -107,6 +107,7 @@ def run(
     ] = None,
     settings: Settings = None,
     replications: Annotated[int, Parameter(help="Independent runs.")] = 1,
+    epochs: Annotated[int, Parameter(help="Sample each cluster at the first so many epochs.")] = 0,
     threads: Annotated[int | None, Parameter(help="Worker threads; no result depends on them.")] = None,
     as_json: Json = False,
 ) -> int:
@@ -123,6 +124,7 @@ def run(
         load=load,
         settings=settings or [],
         replications=replications,
+        epochs=epochs,
         threads=threads,
         as_json=as_json,
     )

@@ -23,6 +23,7 @@ def run(
     load: str | None,
     settings: Sequence[str],
     replications: int,
+    epochs: int,
     threads: int | None,
     as_json: bool,
 ) -> int:
@@ -50,6 +51,7 @@ def run(
             source,
             seed=seed,
             replications=replications,
+            epochs=epochs,
             threads=threads,
             progress=True,
         )

@@ -19,7 +19,8 @@ from octomodel.engine import simulate
 from octomodel.load import Closed
 from octomodel.presets import azure, recipe
 from octomodel.timed import Timed, timed
-from octomodel.variables import POLICY, WORKFLOW
+from octomodel.variables import POLICY
+from octomodel.variables_study import WORKFLOW
 
 MACHINE = "chip_64c"
 POLICIES = ("static", "ideal")

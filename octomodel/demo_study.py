@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from octomodel import accessor_study, presets, variables
 from octomodel.timed import Timed
-from octomodel.variables import BOUND, CAUSE, CLUSTER, LINK, NONE, POLICY, REPLICATION, STATISTIC, TBU, WORKFLOW, make
+from octomodel.variables import CAUSE, CLUSTER, LINK, NONE, POLICY, REPLICATION, TBU, make
+from octomodel.variables_study import BOUND, STATISTIC, WORKFLOW
 
 I64 = NDArray[np.int64]
 KEPT_DIMS = {REPLICATION, TBU, CAUSE, CLUSTER, LINK}

@@ -36,6 +36,7 @@ def simulate(
     horizon: int | None = None,
     step: int | None = None,
     placement: Mapping | None = None,
+    epochs: int = 0,
     bounds: bool = True,
     threads: int | None = None,
     progress: bool = False,
@@ -62,6 +63,9 @@ def simulate(
         Step in cycles; exact up to the smallest latency of a link, which is the default.
     placement : Mapping, optional
         From ``octomodel.mapping``; default: owners in proportion to demand.
+    epochs : int
+        Sample backlog, demand and owners of each cluster at the first so many epochs, at most 2**20, the last at cycle
+        2**62 or before.
     bounds : bool
         Whether to compute the work, path and fluid bounds of each replication.
     threads : int, optional
@@ -112,6 +116,7 @@ def simulate(
                 step=step,
                 dispatch=chosen.dispatch,
                 route=chosen.route,
+                epochs=epochs,
             )
             if policy == IDEAL:
                 outcome = ideal.run(lowered.model, progress=show)
@@ -130,6 +135,8 @@ def simulate(
         clock_hz=hardware.clock_hz,
         milestones=lowered.milestones,
         deadline_cycles=lowered.deadline_cycles,
+        epochs=lowered.model.load.epochs,
+        epoch_cycles=hardware.epoch_cycles,
     )
     document = yaml_io.Document(workflow=workflow, hardware=hardware, load=source)
     return results.dataset(

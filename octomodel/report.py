@@ -11,7 +11,8 @@ from pathlib import Path
 import xarray as xr
 
 from octomodel.demo_study import causes, head, label, row, shares, split_row
-from octomodel.variables import CAUSE, POLICY, WORKFLOW
+from octomodel.variables import CAUSE, POLICY
+from octomodel.variables_study import WORKFLOW
 
 COLOURS = {
     "dead": ("#3b4046", "#ffffff"),

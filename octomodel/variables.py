@@ -8,9 +8,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
+from octomodel import variables_study
 from octomodel.errors import unknown
+from octomodel.variables_study import WORKFLOW
 
-WORKFLOW = "workflow"
 POLICY = "policy"
 REPLICATION = "replication"
 REQUEST = "request"
@@ -21,8 +22,7 @@ CLUSTER = "cluster"
 TB = "tb"
 LINK = "link"
 PIPELINE = "pipeline"
-STATISTIC = "statistic"
-BOUND = "bound"
+EPOCH = "epoch"
 
 STUDY_DIMS = (WORKFLOW, POLICY, REPLICATION)
 """Dims that may stand, in this order, before the registered dims of a variable that belongs to a run."""
@@ -64,6 +64,7 @@ class Variable:
 
 
 _STATION, _CLUSTER, _LINK, _PIPELINE = (CLUSTER, TB), (CLUSTER,), (LINK,), (PIPELINE,)
+_SAMPLE = (EPOCH, CLUSTER, TB)
 
 _RUN: tuple[tuple[str, tuple[str, ...], str, str, str, str], ...] = (
     (
@@ -247,6 +248,16 @@ _RUN: tuple[tuple[str, tuple[str, ...], str, str, str, str], ...] = (
         "sum of the waits at the source",
         "pipeline.source_wait",
     ),
+    ("epoch_backlog", _SAMPLE, "int64", "1", "tokens ready and waiting; -1: the run was over", "epoch.backlog"),
+    (
+        "epoch_demand",
+        _SAMPLE,
+        "int64",
+        "1",
+        "tokens that became ready since the sample before; -1: the run was over",
+        "epoch.demand",
+    ),
+    ("epoch_owners", _SAMPLE, "int64", "1", "TBUs that own the TB; -1: the run was over", "epoch.owners"),
 )
 
 _AXES: tuple[tuple[str, tuple[str, ...], str, str, str], ...] = (
@@ -260,6 +271,7 @@ _AXES: tuple[tuple[str, tuple[str, ...], str, str, str], ...] = (
     ("cluster_col", (CLUSTER,), "int64", "1", "column of the cluster in the mesh"),
     ("link_cluster", (LINK,), "int64", "1", "cluster that sends on the link; link = 4 * cluster + port"),
     ("link_port", (LINK,), "str", "", "side on which the link leaves: west, east, north or south"),
+    ("epoch_cycle", (EPOCH,), "int64", "cycles", "cycle of the epoch hook at which the sample is taken"),
 )
 
 REGISTRY: dict[str, Variable] = {
@@ -268,26 +280,9 @@ REGISTRY: dict[str, Variable] = {
 }
 """Every variable of a run by name."""
 
-_STUDY: tuple[tuple[str, tuple[str, ...], str, str, str], ...] = (
-    ("steady_from_cycles", (), "int64", "cycles", "begin of the steady part: half of steady_to_cycles; open load: 0"),
-    ("steady_to_cycles", (), "int64", "cycles", "its end: the first last admission of a pipeline; open load: the makespan"),
-    ("steady_throughput_per_cycle", (), "float64", "1/cycle", "requests that end in the steady part, over its length"),
-    ("steady_latency_cycles", (), "float64", "cycles", "mean latency of the requests that end in the steady part"),
-    ("latency_cycles", (STATISTIC, BOUND), "float64", "cycles", "statistics of the latency with 95 % intervals"),
-    ("latency_warmup_requests", (), "int64", "1", "requests dropped at the start of each replication for latency_cycles"),
-    ("latency_effective_requests", (), "float64", "1", "independent requests that would give the mean the same variance"),
-    ("latency_warnings", (), "str", "", "why statistics of the latency are missing"),
-    ("wall_seconds", (), "float64", "s", "seconds that all replications took"),
-    ("compile_seconds", (), "float64", "s", "part of wall_seconds spent compiling"),
-)
-_STUDY_AXES: tuple[tuple[str, tuple[str, ...], str, str, str], ...] = (
-    (WORKFLOW, (), "str", "", "name of the workflow"),
-    (STATISTIC, (STATISTIC,), "str", "", "mean or quantile"),
-    (BOUND, (BOUND,), "str", "", "the value, or the lower or upper bound of its interval"),
-)
 STUDY: dict[str, Variable] = {
-    **{row[0]: Variable(*row) for row in _STUDY},
-    **{row[0]: Variable(*row, "", True) for row in _STUDY_AXES},
+    **{row[0]: Variable(*row) for row in variables_study.ROWS},
+    **{row[0]: Variable(*row, "", True) for row in variables_study.AXES},
 }
 """Every variable by name that a study has besides those of its runs."""
 
