@@ -18,7 +18,8 @@ dev_env := $(call stamp,dev)
 
 .PHONY: demo test setup lint types nojit deep bench lock check-lock
 
-# QUICK=1: the short form.
+# QUICK=1: the short form. OCTOMODEL_DATA: folder of the measured trace; default ../shared/data where there is one.
+demo: export OCTOMODEL_DATA ?= $(wildcard ../shared/data)
 demo: $(test_env)
 	$(python) -m octomodel.demo $(if $(QUICK),--quick)
 
@@ -43,8 +44,9 @@ nojit: $(test_env)
 deep: $(test_env)
 	$(python) $(pytest) --hypothesis-profile=nightly-deep -m deep $(TESTS)
 
+# FULL=1: 10^8 executions on the wafer too. Fails when a bar is missed.
 bench: $(bench_env)
-	$(python) -m bench
+	$(python) -m bench $(if $(FULL),--full)
 
 lock: $(dev_env)
 	$(python) requirements/lock.py

@@ -14,20 +14,21 @@ import numba
 import numpy as np
 
 import octomodel
-from bench import speed, startup, wafer
-from bench.rows import Row, table
+from bench import fingerprint, speed, startup, wafer
+from bench.rows import Row, cells, table
 from bench.sizes import DEFAULT, FULL, QUICK, Sizes
 
 BENCHMARKS: dict[str, Callable[[Sizes], Iterator[Row]]] = {
     "startup": startup.benchmark,
     "w1": partial(speed.benchmark, speed.W1),
     "w2": partial(speed.benchmark, speed.W2),
+    "fingerprint": fingerprint.benchmark,
     "wafer": wafer.benchmark,
 }
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run the benchmarks named by the arguments."""
+def main(arguments: list[str] | None = None) -> int:
+    """Run the benchmarks named by the arguments; return the exit code, 1 when a figure is not where it is meant to be."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="name", help=f"of: {', '.join(BENCHMARKS)}; default: all")
     size = parser.add_mutually_exclusive_group()
@@ -50,6 +51,11 @@ def main(arguments: list[str] | None = None) -> None:
     else:
         print(", ".join(f"{key} {value}" for key, value in about.items()))
         print(table(rows))
+    missed = [row for row in rows if row.met is False]
+    for row in missed:
+        _, case, quantity, value, _, unit, bar = cells(row)
+        print(f"missed: {row.benchmark}, {case}, {quantity}: {value} {unit}, meant to be {bar}", file=sys.stderr)
+    return 1 if missed else 0
 
 
 def machine() -> dict[str, str]:
@@ -75,4 +81,4 @@ def processor() -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -76,7 +76,7 @@ __all__ = [
 
 def load(path: str | os.PathLike[str]) -> xr.Dataset:
     """Return a Dataset that ``ds.octo.save`` wrote; see :func:`octomodel.files.load`."""
-    from octomodel import accessor, files  # noqa: F401  (the accessor registers itself)
+    from octomodel import accessor_study, files  # noqa: F401  (the accessor registers itself)
 
     return files.load(path)
 

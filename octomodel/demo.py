@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,11 +13,14 @@ import xarray as xr
 
 from octomodel import files, presets, report
 from octomodel._version import __version__
-from octomodel.cli_show import print_table
-from octomodel.demo_study import HEAD, WORKFLOW, causes, row, split_row, study
+from octomodel.cli_show import PLAIN_WIDTH, print_table
+from octomodel.demo_study import causes, head, row, split_row, study
 from octomodel.engine import simulate
+from octomodel.load import Closed
+from octomodel.presets import azure, recipe
 from octomodel.timed import Timed, timed
 from octomodel.variables import POLICY
+from octomodel.variables_study import WORKFLOW
 
 MACHINE = "chip_64c"
 POLICIES = ("static", "ideal")
@@ -33,17 +37,41 @@ class Size:
     replications: int
 
 
-FULL = Size({"video_recognition": 100_000, "early_exit": 100_000, "llm_chat_code": 20_000}, 5)
-QUICK = Size({"video_recognition": 10_000, "early_exit": 10_000, "llm_chat_code": 4_000}, 3)
+FULL = Size({"video_recognition": 100_000, "early_exit": 400_000, "llm_chat_code": 28_000}, 5)
+QUICK = Size({"video_recognition": 30_000, "early_exit": 250_000, "llm_chat_code": 28_000}, 3)
+"""Large enough for a steady part without a trend; the trace as long in both, since other hours are other loads."""
+
+EXPLAINED = (
+    "throughput, latency: speed-ups over {baseline}, with 95 % intervals over replications; 2 is twice the requests per "
+    "cycle, or half the mean latency; of a closed load in its steady part, the second half of the time until a pipeline "
+    "runs out of requests; of a trace over the whole run, where throughput is that of the arrivals",
+    "/ bound: makespan, fill and drain included, over the larger of all work on all TBUs and the critical path, which "
+    "no schedule beats",
+    "ideal: one first-come-first-served pool of all TBUs without transfers, switches or limits: a comparison, no policy, "
+    "and no bound: another order of work may be faster",
+)
+USAGE = "usage: python -m octomodel.demo [--quick]"
+HELP = f"""{USAGE}
+
+Runs the bundled workflows under several policies; writes out/demo.nc and out/demo.html.
+
+  --quick            fewer requests and replications
+  {azure.VARIABLE}     environment: folder or CSV file of the trace that {presets.TRACED} follows; else a bundled sample
+  OCTOMODEL_THREADS  environment: number of worker threads; else one per core"""
+IDLE = "starved: idle for less than one epoch; surplus: idle for longer, so that the TBU could be given away"
 
 
 def compare(size: Size) -> xr.Dataset:
     """Return the study of all bundled workflows under all policies of the demonstration."""
     machine = presets.hardware(MACHINE)
     results: dict[str, dict[str, Timed]] = {}
+    configurations, open_loads = {}, set()
     for name, requests in size.requests.items():
         workflow = presets.workflow(name)
         load = presets.load(name, machine, requests=requests)
+        configurations[name] = recipe.configuration(name, machine, requests)
+        if not isinstance(load, Closed):
+            open_loads.add(name)
         results[name] = {}
         for policy in POLICIES:
             results[name][policy] = timed(
@@ -52,29 +80,33 @@ def compare(size: Size) -> xr.Dataset:
                 )
             )
     about = {"version": __version__, "seed": SEED, "hardware": MACHINE, "baseline": BASELINE, "note": NOTE}
-    return study(results, about)
+    about |= {"data": azure.label(), "trace": f"{presets.TRACED} follows {azure.describe()}"}
+    return study(results, about, configurations, open_loads=open_loads)
 
 
 def print_study(found: xr.Dataset) -> None:
     """Print a study as two tables, a row for each workflow and policy: how fast, and where the time goes."""
     pairs = [(str(name), str(policy)) for name in found[WORKFLOW].values for policy in found[POLICY].values]
     title = f"{found.sizes[WORKFLOW]} workflows on {found.attrs['hardware']}"
-    print_table(title, HEAD, [row(found, *pair) for pair in pairs], left=2)
-    print("/ bound: makespan over the larger of all work on all TBUs and the critical path, which no schedule beats")
-    print(
-        f"throughput, mean latency: times better than {found.attrs['baseline']}, with 95 % intervals over replications"
-    )
-    print("ideal: one pool of all TBUs without transfers, switches or limits; a comparison, not a policy")
-    print(f"{found.attrs['note']}\n")
-    head = ("workflow", "policy", *causes(found))
-    print_table("where the time of the TBUs goes", head, [split_row(found, *pair) for pair in pairs], left=2)
+    print_table(title, head(found), [row(found, *pair) for pair in pairs], left=2)
+    for line in (*EXPLAINED, found.attrs["trace"], found.attrs["note"]):
+        text = line.replace("{baseline}", found.attrs["baseline"])
+        print(textwrap.fill(text, PLAIN_WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False))
+    print()
+    titles = ("workflow", "policy", *causes(found))
+    split = [split_row(found, *pair) for pair in pairs]
+    print_table("where the time of the TBUs goes, fill and drain included", titles, split, left=2)
+    print(IDLE)
 
 
 def main(argv: Sequence[str] | None = None, folder: Path = Path("out")) -> int:
     """Run the demonstration, print its table, write ``demo.nc`` and ``demo.html``; return the exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
+    if words in (["-h"], ["--help"]):
+        print(HELP)
+        return 0
     if words not in ([], ["--quick"]):
-        print("usage: python -m octomodel.demo [--quick]", file=sys.stderr)
+        print(USAGE, file=sys.stderr)
         return 2
     begun = time.perf_counter()
     found = compare(QUICK if words else FULL)

@@ -1,4 +1,4 @@
-"""A study as one HTML page that needs nothing else: a table, and a bar of TBU time for each row."""
+"""A study as one HTML page that needs nothing else: bars of TBU time for each row, and tables."""
 
 from __future__ import annotations
 
@@ -10,21 +10,26 @@ from pathlib import Path
 
 import xarray as xr
 
-from octomodel.demo_study import HEAD, WORKFLOW, causes, row, shares, split_row
-from octomodel.variables import POLICY
+from octomodel.demo_study import causes, head, label, row, shares, split_row
+from octomodel.variables import CAUSE, POLICY
+from octomodel.variables_study import WORKFLOW
 
 COLOURS = {
-    "dead": "#333333",
-    "reloading": "#8c564b",
-    "switching": "#c49c94",
-    "own": "#2a7f62",
-    "lent": "#7bc8a4",
-    "control": "#7b6fb0",
-    "blocked": "#c8443c",
-    "starved": "#e8a33d",
-    "surplus": "#d5d8dc",
+    "dead": ("#3b4046", "#ffffff"),
+    "reloading": ("#009e73", "#101418"),
+    "switching": ("#f0e442", "#101418"),
+    "own": ("#0072b2", "#ffffff"),
+    "lent": ("#56b4e9", "#101418"),
+    "control": ("#cc79a7", "#101418"),
+    "blocked": ("#d55e00", "#101418"),
+    "starved": ("#e69f00", "#101418"),
+    "surplus": ("#d3d8dd", "#101418"),
 }
-"""Colour of each cause: green runs, warm colours wait, grey has nothing to do."""
+"""Colour of each cause and of text on it: those of Okabe and Ito, which all kinds of colour vision tell apart; blue
+runs, orange waits, grey has nothing to do."""
+
+DARK = {"dead": ("#8b939b", "#101418"), "surplus": ("#3d454d", "#e6e9ec")}
+"""Those that differ on a dark page."""
 
 MEANING = {
     "dead": "does not work",
@@ -34,24 +39,50 @@ MEANING = {
     "lent": "runs another task",
     "control": "waits for a decision",
     "blocked": "finished, its output has no room",
-    "starved": "idle, the first epoch of it",
-    "surplus": "idle, what is longer",
+    "starved": "idle for less than one epoch",
+    "surplus": "idle for longer",
 }
-WIDTH, HEIGHT = 320, 16
-ABOUT = ("version", "seed", "hardware", "baseline", "note")
+HEIGHT = 26
+NUMBER, NAME = 0.09, 0.22
+"""Least shares at which a part of a bar carries its number, and its name too; narrower ones say it on hovering."""
+ABOUT = ("version", "seed", "hardware", "baseline", "note", "trace")
 
-_STYLE = """
-body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 84rem; padding: 0 1rem }
-body { color: #1d2327; background: #ffffff }
-h1 { font-size: 1.4rem; margin-bottom: .2rem } h2 { font-size: 1.1rem; margin-top: 1.8rem }
-table { border-collapse: collapse; margin: 1.2rem 0; font-variant-numeric: tabular-nums }
-th, td { padding: .3rem .7rem; text-align: right; border-bottom: 1px solid #d5d8dc; white-space: nowrap }
-th:nth-child(-n+2), td:nth-child(-n+2) { text-align: left }
-tbody { border-top: 2px solid #9aa2a9 }
-svg { display: block }
-ul { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: .3rem 1.4rem }
-li svg { display: inline; vertical-align: -2px; margin-right: .4rem }
-p, dl { max-width: 60rem } dt { font-weight: 600 } dd { margin: 0 0 .5rem 1.2rem }
+
+def _rules(colours: dict[str, tuple[str, str]]) -> str:
+    return " ".join(f".{cause} {{ --fill: {fill}; --ink: {ink} }}" for cause, (fill, ink) in colours.items())
+
+
+_STYLE = f"""
+:root {{ color-scheme: light dark; --page: #ffffff; --card: #f6f8fa; --text: #1b2026; --soft: #56606a; --line: #d5dade }}
+{_rules(COLOURS)}
+@media (prefers-color-scheme: dark) {{
+:root {{ --page: #14181c; --card: #1d2329; --text: #e6e9ec; --soft: #a3adb7; --line: #39424b }}
+{_rules(DARK)}
+}}
+* {{ box-sizing: border-box }}
+body {{ font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 66rem; padding: 2rem clamp(.8rem, 3vw, 2rem) }}
+body {{ color: var(--text); background: var(--page) }}
+h1 {{ font-size: 1.6rem; line-height: 1.2; margin: 0 0 .3rem }}
+h2 {{ font-size: 1.15rem; margin: 2.2rem 0 .4rem }}
+p {{ max-width: 46rem; margin: .3rem 0 .8rem }}
+.soft, dd {{ color: var(--soft) }}
+.scroll {{ overflow-x: auto; border: 1px solid var(--line); border-radius: 8px }}
+.scroll:focus-visible {{ outline: 2px solid #0072b2; outline-offset: 2px }}
+table {{ border-collapse: collapse; width: 100%; font-size: .875rem; font-variant-numeric: tabular-nums }}
+th, td {{ padding: .4rem .65rem; text-align: right; white-space: nowrap }}
+thead th {{ color: var(--soft); font-weight: 600; line-height: 1.25; vertical-align: bottom; background: var(--card) }}
+tbody th {{ font-weight: 400 }}
+th:nth-child(-n+2) {{ text-align: left }}
+tbody {{ border-top: 1px solid var(--line) }}
+figure {{ margin: 0 0 1rem; padding: .8rem 1rem .9rem; background: var(--card); border-radius: 8px }}
+figure h3 {{ font-size: 1rem; margin: 0 0 .3rem }}
+figcaption {{ font-size: .875rem; margin: .5rem 0 .15rem }}
+svg {{ display: block; width: 100% }}
+rect {{ fill: var(--fill); stroke: var(--card); stroke-width: 1.5 }}
+text {{ fill: var(--ink); font-size: 12.5px }}
+ul {{ list-style: none; padding: 0; margin: .6rem 0 1rem; display: flex; flex-wrap: wrap; gap: .3rem 1.4rem; font-size: .875rem }}
+li svg {{ display: inline; width: 14px; vertical-align: -2px; margin-right: .4rem }}
+dt {{ font-weight: 600 }} dd {{ margin: 0 0 .6rem }} dl {{ max-width: 46rem }}
 """.strip()
 
 
@@ -66,7 +97,8 @@ def page(found: xr.Dataset) -> str:
     Returns
     -------
     str
-        One page, well-formed as XML, with its style and drawings inside, without scripts.
+        One page, well-formed as XML, with its style and drawings inside, without scripts. It fits any width; only
+        the tables scroll, each by itself.
     """
     about = {key: html.escape(str(found.attrs[key])) for key in ABOUT}
     runs = found.sizes["replication"]
@@ -74,39 +106,47 @@ def page(found: xr.Dataset) -> str:
     shown = causes(found)
     policies = found[POLICY].values.tolist()
     groups = [[(name, policy) for policy in policies] for name in found[WORKFLOW].values.tolist()]
-    main = [[(*row(found, *pair), _bar(found, *pair)) for pair in pairs] for pairs in groups]
+    main = [[row(found, *pair) for pair in pairs] for pairs in groups]
     split = [[split_row(found, *pair) for pair in pairs] for pairs in groups]
     legend = "".join(f"<li>{_swatch(cause)}{cause}: {MEANING[cause]}</li>" for cause in shown)
+    bars = "\n".join(_figure(found, pairs) for pairs in groups)
     return f"""<!DOCTYPE html>
 <html xmlns="http://www.w3.org/1999/xhtml" lang="en">
 <head>
 <meta charset="utf-8" />
+<meta name="viewport" content="width=device-width, initial-scale=1" />
 <title>octomodel: workflows on {about["hardware"]}</title>
 <style>
 {_STYLE}
 </style>
 </head>
 <body>
+<main>
 <h1>Workflows on {about["hardware"]}</h1>
-<p>octomodel {about["version"]}, seed {about["seed"]}, {repeated}. All policies face the same work.</p>
-{_table((*HEAD, "TBU time"), main)}
+<p class="soft">octomodel {about["version"]}, seed {about["seed"]}, {repeated}. All policies face the same work.
+{about["trace"]}.</p>
+<h2>How fast</h2>
+{_table("How fast", head(found), main)}
 <h2>Where the time of the TBUs goes</h2>
 <ul>{legend}</ul>
-{_table(("workflow", "policy", *shown), split)}
+{bars}
+{_table("Where the time of the TBUs goes", ("workflow", "policy", *shown), split)}
 <h2>How to read the columns</h2>
 <dl>
+<dt>throughput, latency</dt><dd>Speed-ups over {about["baseline"]}: 2 is twice the requests per cycle, or half
+the mean time from arrival to end. A closed load is measured in its steady part, the second half of the time until
+a pipeline runs out of requests, so that filling and draining the machine do not count; a trace over the whole run,
+where the throughput is that of its arrivals. Paired over the replications, with 95 % intervals; {about["note"]}.</dd>
+<dt>/ bound</dt><dd>Makespan over the larger of two lower bounds: all work spread evenly over all live TBUs,
+and the longest critical path. No schedule is shorter. Fill and drain count, as in the TBU time above.</dd>
 <dt>Mcycles</dt><dd>Makespan: millions of cycles until the last request has ended; mean over the
 replications.</dd>
-<dt>/ bound</dt><dd>Makespan over the larger of two lower bounds: all work spread evenly over all live TBUs,
-and the longest critical path. No schedule is shorter.</dd>
-<dt>throughput, latency</dt><dd>How many times better than under {about["baseline"]}: requests per cycle,
-and mean time from arrival to end. Paired over the replications, with 95 % intervals;
-{about["note"]}.</dd>
 <dt>M exec/s, s</dt><dd>Millions of task executions simulated per second, and seconds; both without
 compilation.</dd>
 <dt>ideal</dt><dd>One first-come-first-served pool of all TBUs without transfers, switches, queue limits
-or blocking: a comparison, not a policy, and not a proven optimum.</dd>
+or blocking: a comparison, not a policy, and no bound: another order of work may be faster.</dd>
 </dl>
+</main>
 </body>
 </html>
 """
@@ -132,37 +172,44 @@ def write(path: str | os.PathLike[str], found: xr.Dataset) -> None:
         raise
 
 
-class _Bar(str):
-    """Markup that stands in a cell as it is."""
+def _table(label: str, titles: Sequence[str], groups: Sequence[Sequence[Sequence[str]]]) -> str:
+    """Return a table that scrolls by itself, whose rows come in groups set apart by a line."""
+    head = "".join(f'<th scope="col">{_lines(title)}</th>' for title in titles)
+    bodies = [f"<tbody>{''.join(map(_row, rows))}</tbody>" for rows in groups]
+    table = "\n".join(["<table>", f"<thead><tr>{head}</tr></thead>", *bodies, "</table>"])
+    return f'<div class="scroll" role="region" aria-label="{html.escape(label)}" tabindex="0">\n{table}\n</div>'
 
 
-def _table(titles: Sequence[str], groups: Sequence[Sequence[Sequence[str]]]) -> str:
-    """Return a table whose rows come in groups, set apart by a line."""
-    lines = ["<table>", f"<thead>{_row('th', titles)}</thead>"]
-    lines += [f"<tbody>{''.join(_row('td', cells) for cells in rows)}</tbody>" for rows in groups]
-    return "\n".join([*lines, "</table>"])
+def _row(cells: Sequence[str]) -> str:
+    names = "".join(f'<th scope="row">{html.escape(text)}</th>' for text in cells[:2])
+    return f"<tr>{names}{''.join(f'<td>{html.escape(text)}</td>' for text in cells[2:])}</tr>"
 
 
-def _row(tag: str, cells: Sequence[str]) -> str:
-    shown = (text if isinstance(text, _Bar) else html.escape(text) for text in cells)
-    return f"<tr>{''.join(f'<{tag}>{text}</{tag}>' for text in shown)}</tr>"
+def _lines(title: str) -> str:
+    return "<br />".join(map(html.escape, title.split("\n")))
 
 
-def _bar(found: xr.Dataset, name: str, policy: str) -> _Bar:
-    """Return the time split of one row as a bar of fixed width."""
+def _figure(found: xr.Dataset, pairs: Sequence[tuple[str, str]]) -> str:
+    """Return the bars of one workflow, under each other."""
+    bars = "".join(f"<figcaption>{html.escape(policy)}</figcaption>{_bar(found, name, policy)}" for name, policy in pairs)
+    return f"<figure><h3>{html.escape(label(found, pairs[0][0]))}</h3>{bars}</figure>"
+
+
+def _bar(found: xr.Dataset, name: str, policy: str) -> str:
+    """Return the time split of one row as a bar as wide as the page allows."""
     split = shares(found).sel({WORKFLOW: name, POLICY: policy})
-    parts, x = [], 0.0
-    for cause, share in zip(split["cause"].values.tolist(), split.values.tolist(), strict=True):
-        width = share * WIDTH
-        if width > 0:
-            tip = f"<title>{cause} {share:.1%}</title>"
-            place = f'x="{x:.2f}" width="{width:.2f}" height="{HEIGHT}"'
-            parts.append(f'<rect {place} fill="{COLOURS[cause]}">{tip}</rect>')
-        x += width
-    label = html.escape(f"TBU time of {name} under {policy}")
-    size = f'width="{WIDTH}" height="{HEIGHT}"'
-    return _Bar(f'<svg {size} role="img" aria-label="{label}">{"".join(parts)}</svg>')
+    parts, said, x = [], [], 0.0
+    for cause, share in zip(split[CAUSE].values.tolist(), split.values.tolist(), strict=True):
+        if share > 0:
+            place = f'x="{100 * x:.3f}%" width="{100 * share:.3f}%" height="{HEIGHT}"'
+            words = f"{cause} {share:.0%}" if share >= NAME else f"{share:.0%}" if share >= NUMBER else ""
+            text = f'<text x="{100 * x:.3f}%" dx="6" y="{HEIGHT * 0.68:.0f}">{words}</text>' if words else ""
+            parts.append(f'<g class="{cause}"><title>{cause} {share:.1%}</title><rect {place} />{text}</g>')
+            said.append(f"{cause} {share:.1%}")
+        x += share
+    label = html.escape(f"TBU time of {name} under {policy}: {', '.join(said)}")
+    return f'<svg height="{HEIGHT}" role="img" aria-label="{label}">{"".join(parts)}</svg>'
 
 
 def _swatch(cause: str) -> str:
-    return f'<svg width="12" height="12"><rect width="12" height="12" fill="{COLOURS[cause]}" /></svg>'
+    return f'<svg class="{cause}" height="14" aria-hidden="true"><rect width="14" height="14" rx="3" /></svg>'

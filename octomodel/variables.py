@@ -8,7 +8,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
+from octomodel import variables_study
 from octomodel.errors import unknown
+from octomodel.variables_study import WORKFLOW
 
 POLICY = "policy"
 REPLICATION = "replication"
@@ -22,7 +24,7 @@ LINK = "link"
 PIPELINE = "pipeline"
 EPOCH = "epoch"
 
-STUDY_DIMS = (POLICY, REPLICATION)
+STUDY_DIMS = (WORKFLOW, POLICY, REPLICATION)
 """Dims that may stand, in this order, before the registered dims of a variable that belongs to a run."""
 
 NONE = -1
@@ -276,7 +278,13 @@ REGISTRY: dict[str, Variable] = {
     **{row[0]: Variable(*row) for row in _RUN},
     **{row[0]: Variable(*row, "", True) for row in _AXES},
 }
-"""Every result variable by name."""
+"""Every variable of a run by name."""
+
+STUDY: dict[str, Variable] = {
+    **{row[0]: Variable(*row) for row in variables_study.ROWS},
+    **{row[0]: Variable(*row, "", True) for row in variables_study.AXES},
+}
+"""Every variable by name that a study has besides those of its runs."""
 
 
 def make(name: str, values: ArrayLike, leading: tuple[str, ...] | None = None) -> xr.Variable:
@@ -352,9 +360,10 @@ def check(dataset: xr.Dataset) -> None:
 
 
 def _entry(name: str) -> Variable:
-    if name not in REGISTRY:
-        raise unknown("result variable", name, REGISTRY)
-    return REGISTRY[name]
+    entry = REGISTRY.get(name) or STUDY.get(name)
+    if entry is None:
+        raise unknown("result variable", name, REGISTRY | STUDY)
+    return entry
 
 
 def _check_entry(name: str, variable: xr.Variable) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 
@@ -42,20 +45,70 @@ def read(data: Data = None) -> LlmTrace:
     ModelError
         When there is no such file, or it holds something else.
     """
-    where = os.environ.get(VARIABLE) if data is None else os.fspath(data)
     try:
-        if not where:
-            with resources.as_file(resources.files(__package__) / "samples" / SAMPLE) as path:
-                return traces.read_azure_llm(path)
-        folder = Path(where)
-        if not folder.is_dir():
-            return traces.read_azure_llm(folder)
-        found = [folder / name for name in FILES if (folder / name).exists()]
-        if not found:
-            raise ModelError(where, "none of these files", f"a folder with {' or '.join(FILES)}, or one CSV file")
-        return traces.merge([traces.read_azure_llm(path) for path in found])
+        with _paths(data) as paths:
+            found = [traces.read_azure_llm(path) for path in paths]
     except traces.TraceError as error:
         raise ModelError(error.path, error.value, error.allowed) from None
+    return found[0] if len(found) == 1 else traces.merge(found)
+
+
+def digests(data: Data = None) -> dict[str, str]:
+    """Return the names of the files that ``read`` reads, each with the SHA-256 of its content.
+
+    Raises
+    ------
+    ModelError
+        When there is no such file.
+    """
+    try:
+        with _paths(data) as paths:
+            return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+    except OSError as error:
+        raise ModelError(str(error.filename), error.strerror, "a file that can be read") from None
+
+
+def is_sample(data: Data = None) -> bool:
+    """Return whether ``read`` reads the bundled sample, which was made by us and not measured."""
+    return not _where(data)
+
+
+def label(data: Data = None) -> str:
+    """Return a few words for a table: which requests ``read`` gives."""
+    if is_sample(data):
+        return "sample"
+    found = digests(data)
+    return "Azure 2023" if set(found) <= set(FILES) else " + ".join(found)
+
+
+def describe(data: Data = None) -> str:
+    """Return in words which requests ``read`` gives."""
+    count = f"{len(read(data)):,} requests"
+    if is_sample(data):
+        return f"a bundled sample of {count} made by us, not measured; {VARIABLE}=FOLDER reads the public files there"
+    where = Path(os.path.abspath(_where(data)))
+    return f"{' and '.join(digests(data))} in {where if where.is_dir() else where.parent}, {count}"
+
+
+def _where(data: Data) -> str:
+    return os.environ.get(VARIABLE, "") if data is None else os.fspath(data)
+
+
+@contextlib.contextmanager
+def _paths(data: Data) -> Iterator[list[Path]]:
+    where = _where(data)
+    if not where:
+        with resources.as_file(resources.files(__package__) / "samples" / SAMPLE) as path:
+            yield [path]
+        return
+    folder = Path(where)
+    if not folder.is_dir():
+        yield [folder]
+        return
+    found = [folder / name for name in FILES if (folder / name).exists()]
+    if not found:
+        raise ModelError(where, "none of these files", f"a folder with {' or '.join(FILES)}, or one CSV file")
+    yield found
 
 
 def attributes(trace: LlmTrace) -> dict[str, Series]:

@@ -18,7 +18,7 @@ pytest.importorskip("simpy", reason="the simulators to compare with come with re
 pytest.importorskip("ciw", reason="the simulators to compare with come with requirements/bench.txt")
 
 from bench import __main__ as command  # noqa: E402
-from bench import memory, rows, simpy_lean, speed, timing, w1, w2, wafer  # noqa: E402
+from bench import fingerprint, memory, rows, simpy_lean, speed, timing, w1, w2, wafer  # noqa: E402
 from bench.rows import Row  # noqa: E402
 from bench.sizes import Sizes  # noqa: E402
 from octomodel import mapping  # noqa: E402
@@ -138,15 +138,39 @@ def test_capacity() -> None:
     assert wafer.capacity(owners) == pytest.approx(2 / 1000, rel=1e-3)
 
 
+def test_fingerprint(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = fingerprint.benchmark(TINY)
+    assert (first.case, first.unit, first.at_most) == ("w1, N=3, 720 executions", "%", None)
+    assert second.case.startswith("w2, N=3, ")
+    full = fingerprint._row("w1", dataclasses.replace(TINY, long_requests=10**6), [1.06, 1.06, 9.0], [1.0, 1.0, 1.0], 6)
+    assert (full.value, full.at_most, full.met) == (pytest.approx(6.0), 5.0, False)
+
+
+def test_processes_that_do_other_work_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    same = {"cpu_seconds": 1.0, "executions": 7, "ends": "a", "fingerprint": "1"}
+    other = same | {"cpu_seconds": 2.0, "fingerprint": "2"}
+    monkeypatch.setattr(fingerprint, "_ask", lambda child: child)
+    assert fingerprint.turns(same, other, 3) == ([1.0] * 3, [2.0] * 3, 7)
+    for wrong in ({"executions": 8}, {"ends": "b"}, {"fingerprint": "1"}):
+        with pytest.raises(AssertionError):
+            fingerprint.turns(same, other | wrong, 3)
+
+
 def test_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     row = Row(benchmark="toy", case="N=1", quantity="time", value=3.0, unit="s", best=2.5, at_most=2.0)
     monkeypatch.setattr(command, "BENCHMARKS", {"toy": lambda sizes: iter([row])})
-    command.main(["toy"])
+    assert command.main(["toy"]) == 1
     assert "toy        N=1   time      3       2.5   s     <= 2, missed" in capsys.readouterr().out
-    command.main(["--json"])
-    printed = json.loads(capsys.readouterr().out)
+    assert command.main(["--json"]) == 1
+    shown = capsys.readouterr()
+    assert shown.err.endswith("missed: toy, N=1, time: 3 s, meant to be <= 2, missed\n")
+    printed = json.loads(shown.out)
     assert (printed["rows"][0]["met"], printed["rows"][0]["value"]) == (False, 3.0)
     assert printed["machine"]["numba"] == numba.__version__
+    for fine in (dataclasses.replace(row, value=2.0), dataclasses.replace(row, at_most=None)):
+        monkeypatch.setattr(command, "BENCHMARKS", {"toy": lambda sizes, fine=fine: iter([fine])})
+        assert command.main([]) == 0
+    assert "missed" not in capsys.readouterr().err
     with pytest.raises(SystemExit):
         command.main(["tay"])
     assert "no benchmark 'tay'; there are: toy" in capsys.readouterr().err

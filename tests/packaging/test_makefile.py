@@ -79,3 +79,32 @@ def test_roles_are_added_to_the_same_environment(checkout: Path) -> None:
 def test_quick_demo(checkout: Path) -> None:
     assert plan(checkout, "demo").rstrip().endswith("octomodel.demo")
     assert plan(checkout, "demo", "QUICK=1").rstrip().endswith("octomodel.demo --quick")
+
+
+def test_demo_follows_the_measured_trace_where_there_is_one(checkout: Path) -> None:
+    below = checkout / "below"
+    below.mkdir()
+    for name in ("Makefile", "requirements"):
+        shutil.move(checkout / name, below)
+    mark_as_set_up(below, "demo")
+    python = below / ".venv" / "bin" / "python"
+    python.parent.mkdir()
+    python.write_text("#!/bin/sh\necho \"data=$OCTOMODEL_DATA\"\n")
+    python.chmod(0o755)
+
+    def data(**given: str) -> str:
+        own = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "OCTOMODEL_DATA"))}
+        command = ["make", f"PYTHON={sys.executable}", "demo"]
+        ran = subprocess.run(command, cwd=below, check=True, capture_output=True, text=True, env=own | given)
+        return ran.stdout.splitlines()[-1]
+
+    assert data() == "data="
+    (checkout / "shared" / "data").mkdir(parents=True)
+    assert data() == "data=../shared/data"
+    assert data(OCTOMODEL_DATA="mine.csv") == "data=mine.csv"
+    assert data(OCTOMODEL_DATA="") == "data="
+
+
+def test_full_bench(checkout: Path) -> None:
+    assert plan(checkout, "bench").rstrip().endswith("-m bench")
+    assert plan(checkout, "bench", "FULL=1").rstrip().endswith("-m bench --full")

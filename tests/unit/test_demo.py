@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 import os
 import re
@@ -14,11 +15,13 @@ import xarray as xr
 from scipy import stats
 
 import octomodel as om
-from octomodel import demo, demo_study, files, presets, report, yaml_io, yaml_text
+from octomodel import demo, demo_study, files, presets, report, variables
+from octomodel.presets import recipe
 from octomodel.timed import timed
 from octomodel.variables import REGISTRY
 
-REQUESTS = {"video_recognition": 300, "early_exit": 200, "llm_chat_code": 60}
+REQUESTS = {"video_recognition": 8_000, "early_exit": 8_000, "llm_chat_code": 60}
+LABELS = {name: name for name in REQUESTS} | {"llm_chat_code": "llm_chat_code (sample)"}
 XHTML = "{http://www.w3.org/1999/xhtml}"
 
 
@@ -36,7 +39,7 @@ def study() -> xr.Dataset:
 
 @pytest.fixture(scope="module")
 def single() -> xr.Dataset:
-    return demo.compare(demo.Size({"early_exit": 50}, 1))
+    return demo.compare(demo.Size({"early_exit": 8_000}, 1))
 
 
 def result(name: str, policy: str) -> xr.Dataset:
@@ -46,31 +49,117 @@ def result(name: str, policy: str) -> xr.Dataset:
 
 
 def test_the_study_holds_what_the_runs_gave(study: xr.Dataset) -> None:
-    assert dict(study.sizes) == {"workflow": 3, "policy": 2, "replication": 3, "cause": 9}
     assert study["workflow"].values.tolist() == list(REQUESTS)
     assert study["policy"].values.tolist() == ["static", "ideal"]
+    own = {"executions", "fingerprint", "makespan_cycles", "requests_ended", "tbu_cycles", "link_busy_cycles", "cluster_reloads"}
     for name in REQUESTS:
         for policy in demo.POLICIES:
             one, kept = result(name, policy), study.sel(workflow=name, policy=policy)
-            for variable in demo_study.COPIED:
+            copied = [variable for variable in kept.data_vars if variable in REGISTRY]
+            assert own < set(copied)
+            for variable in copied:
                 assert kept[variable].values.tolist() == one[variable].values.tolist()
                 assert kept[variable].dtype.kind == one[variable].dtype.kind
                 assert kept[variable].attrs["description"] == REGISTRY[variable].description
-            assert (kept["tbu_cycles"] == one["tbu_cycles"].sum("tbu")).all()
-            mean = one["request_latency_cycles"].mean("request").values
-            assert kept["latency_mean_cycles"].values == pytest.approx(mean)
+            assert kept["latency_cycles"].values == pytest.approx(one.octo.latency().values, nan_ok=True)
+
+
+def test_every_variable_of_a_study_is_registered(study: xr.Dataset) -> None:
+    variables.check(study)
+    assert set(variables.STUDY) < set(study.variables)
+    with pytest.raises(om.ModelError, match="result variable: got 'speed'"):
+        variables.check(study.assign(speed=1.0))
+
+
+def test_the_study_answers_the_documented_calls(study: xr.Dataset, tmp_path: Path) -> None:
+    files.save(study, tmp_path / "demo.nc")
+    found = om.load(tmp_path / "demo.nc")
+    assert (tmp_path / "demo.nc").stat().st_size < 1_000_000
+    assert max(len(str(value)) for value in found.attrs.values()) < 10_000
+    traced = found.attrs["configuration_llm_chat_code"]
+    assert "sha256" in traced and "arrival_cycles" not in traced
+    assert found.octo.time_split().dims == ("workflow", "policy", "cause")
+    assert found.octo.time_split("cluster").sizes["cluster"] == 64
+    for name in REQUESTS:
+        for policy in demo.POLICIES:
+            one, kept = result(name, policy).octo, found.sel(workflow=name, policy=policy).octo
+            assert kept.summary() == one.summary()
+            assert kept.latency([0.5]).equals(one.latency([0.5]))
+            assert kept.latency([0.5]).attrs["warmup_requests"] == one.latency([0.5]).attrs["warmup_requests"]
+    said = r"several workflows and policies .*ds.sel\(workflow='video_recognition', policy='static'\).octo"
+    for call in (found.octo.summary, found.octo.latency):
+        with pytest.raises(ValueError, match=said):
+            call()
+    with pytest.raises(ValueError, match=r"several workflows \(.*\); allowed: one, as in ds.sel\(workflow='video_recognition'\)"):
+        found.sel(policy="ideal").octo.summary()
+    one = found.sel(workflow="early_exit", policy="ideal").octo
+    with pytest.raises(ValueError, match="quantiles: got p90; allowed: mean, p50, p95, p99, those that a study keeps"):
+        one.latency([0.9])
+    with pytest.raises(ValueError, match="milestone: got 'first'; allowed: none"):
+        one.latency(milestone="first")
+
+
+def test_one_replication_of_a_study_answers_as_one_run(study: xr.Dataset) -> None:
+    found = study.sel(workflow="early_exit", policy="static", replication=1).octo.summary()
+    assert found["fingerprint"] == str(result("early_exit", "static")["fingerprint"][1].item())
+    assert found["requests"] == REQUESTS["early_exit"]
+    assert found["warnings"][0] == "latency: of all replications, not only of the selected one"  # type: ignore[index]
 
 
 def test_the_study_can_be_run_again(study: xr.Dataset) -> None:
     assert (study.attrs["version"], study.attrs["seed"]) == (om.__version__, demo.SEED)
     for name in REQUESTS:
-        document = yaml_io.from_dict(yaml_text.parse(study.attrs[f"configuration_{name}"], name), name)
+        document = recipe.read(study.attrs[f"configuration_{name}"], name)
         assert document.workflow is not None and document.hardware is not None and document.load is not None
-        again = om.simulate(
-            document.workflow, document.hardware, load=document.load, seed=demo.SEED, requests=REQUESTS[name]
-        )
+        again = om.simulate(document.workflow, document.hardware, load=document.load, seed=demo.SEED)
         kept = study["fingerprint"].sel(workflow=name, policy="static", replication=0)
         assert str(again["fingerprint"][0].item()) == str(kept.item())
+
+
+def test_the_steady_part_of_a_closed_load() -> None:
+    """Two pipelines with one request each in flight; the second one admits its last request at cycle 60."""
+    arrival = np.array([0, 0, 10, 20, 30, 60, 90, 60])
+    latency = np.array([10, 20, 20, 40, 60, 10, 10, 50])
+    ends = arrival + latency
+    found = demo_study.steady(arrival, latency, 2)
+    inside = (ends > 30) & (ends <= 60)
+    assert inside.sum() == 1
+    assert found == (30, 60, 1 / 30, 40.0)
+    assert demo_study.steady(arrival, latency, 2, open_load=True) == (0, 110, 8 / 110, float(latency.mean()))
+    late = np.where(arrival == 90, -1, latency)
+    assert demo_study.steady(arrival, late, 2, open_load=True).throughput == 7 / 110
+    assert all(np.isnan(demo_study.steady(np.zeros(4, dtype=np.int64), latency[:4], 2)[2:]))
+
+
+def test_the_study_compares_the_steady_parts(study: xr.Dataset) -> None:
+    for name in REQUESTS:
+        for policy in demo.POLICIES:
+            one, kept = result(name, policy), study.sel(workflow=name, policy=policy)
+            arrival, latency = one["request_arrival_cycles"].values, one["request_latency_cycles"].values
+            for run in range(3):
+                if name == presets.TRACED:
+                    expected = demo_study.steady(arrival[run], latency[run], one.sizes["pipeline"], open_load=True)
+                    assert expected.end == int(one["makespan_cycles"][run])
+                else:
+                    expected = demo_study.steady(arrival[run], latency[run], one.sizes["pipeline"])
+                    assert 0 < expected.end < int(one["makespan_cycles"][run])
+                names = ("from_cycles", "to_cycles", "throughput_per_cycle", "latency_cycles")
+                assert tuple(float(kept[f"steady_{part}"][run]) for part in names) == pytest.approx(expected)
+    throughput, latency = demo_study.speedups(study, "video_recognition", "ideal")
+    steady = study["steady_throughput_per_cycle"].sel(workflow="video_recognition")
+    assert throughput.value == pytest.approx(stats.gmean(steady.sel(policy="ideal") / steady.sel(policy="static")))
+    steady = study["steady_latency_cycles"].sel(workflow="video_recognition")
+    assert latency.value == pytest.approx(stats.gmean(steady.sel(policy="static") / steady.sel(policy="ideal")))
+
+
+def test_the_short_form_agrees_with_the_full_one() -> None:
+    short, full = demo.compare(demo.QUICK), demo.compare(demo.FULL)
+    for name in REQUESTS:
+        pairs = zip(demo_study.speedups(short, name, "ideal"), demo_study.speedups(full, name, "ideal"), strict=True)
+        for one, other in pairs:
+            assert one.lo is not None and one.hi is not None and other.lo is not None and other.hi is not None
+            assert max(one.lo, other.lo) <= min(one.hi, other.hi), (name, one, other)
+            assert one.value == pytest.approx(other.value, rel=0.03)
 
 
 def test_ideal_wins_and_no_one_beats_the_bound(study: xr.Dataset) -> None:
@@ -92,7 +181,8 @@ def test_one_replication_has_no_interval(single: xr.Dataset) -> None:
     values = single["makespan_cycles"].values.reshape(2)
     assert found.value == pytest.approx(values[0] / values[1])
     assert found.lo is found.hi is None
-    assert demo_study.row(single, "early_exit", "ideal")[5] == f"{values[0] / values[1]:.2f}"
+    cells = demo_study.row(single, "early_exit", "ideal")
+    assert re.fullmatch(r"\d\.\d\d", cells[2]) and re.fullmatch(r"\d\.\d\d", cells[3])
     assert "one replication, therefore without intervals" in report.page(single)
 
 
@@ -109,13 +199,15 @@ def test_shares_and_speed(study: xr.Dataset) -> None:
 
 
 def test_rows(study: xr.Dataset) -> None:
-    cells = dict(zip(demo_study.HEAD, demo_study.row(study, "early_exit", "ideal"), strict=True))
+    cells = dict(zip(demo_study.head(study), demo_study.row(study, "early_exit", "ideal"), strict=True))
     one = study.sel(workflow="early_exit", policy="ideal")
-    assert cells["requests"] == "600"
+    assert cells["requests"] == "24,000"
     assert cells["Mcycles"] == f"{float(one['makespan_cycles'].mean()) / 1e6:,.1f}"
     assert cells["/ bound"] == f"{float((one['makespan_cycles'] / one['fluid_bound_cycles']).mean()):.2f}"
-    assert re.fullmatch(r"\d\.\d\d \[\d\.\d\d, \d\.\d\d\]", cells["throughput"])
-    assert demo_study.row(study, "early_exit", "static")[5:7] == ("1", "1")
+    for title, each in zip(("throughput", "latency"), demo_study.speedups(study, "early_exit", "ideal"), strict=True):
+        assert cells[f"{title}\nspeed-up,\nx static"] == f"{each.value:.2f} [{each.lo:.2f}, {each.hi:.2f}]"
+    assert demo_study.row(study, "early_exit", "static")[2:4] == ("1", "1")
+    assert demo_study.row(study, "llm_chat_code", "static")[0] == "llm_chat_code (sample)"
     assert demo_study.split_row(study, "early_exit", "ideal")[0:2] == ("early_exit", "ideal")
 
 
@@ -123,8 +215,15 @@ def test_a_run_in_which_nothing_ended_has_no_latency() -> None:
     workflow = om.Workflow("slow", om.task("only", 1000))
     machine = om.System(1, 1, tbus=2)
     one = timed(lambda: om.simulate(workflow, machine, load=om.closed(requests=4), horizon=10))
-    found = demo_study.study({"slow": {"static": one}}, {})
-    assert np.isnan(found["latency_mean_cycles"].item())
+    found = demo_study.study({"slow": {"static": one}}, {"baseline": "other"})
+    assert np.isnan(found["steady_latency_cycles"].item()) and np.isnan(found["steady_throughput_per_cycle"].item())
+    assert np.isnan(found["latency_cycles"]).all()
+    assert found.sel(workflow="slow", policy="static").octo.summary()["latency"]["mean"] is None
+
+
+def test_a_run_too_short_for_a_steady_part_says_so() -> None:
+    found = demo.compare(demo.Size({"early_exit": 50}, 2))
+    assert demo_study.row(found, "early_exit", "ideal")[2:4] == ("too short", "too short")
 
 
 def test_timed() -> None:
@@ -151,11 +250,17 @@ def test_main_prints_and_writes(
     assert xr.testing.assert_identical(files.load(folder / "demo.nc"), study) is None
     assert (folder / "demo.html").read_text() == report.page(study)
     shown = capsys.readouterr().out
-    for name in REQUESTS:
-        assert re.search(rf"{name} +│ ideal +│ +{REQUESTS[name] * 3:,} ", shown)
-        assert re.search(rf"{name} +│ static │ +\d+\.\d% ", shown)
-    assert f"{demo.NOTE}\n" in shown
+    for name, label in LABELS.items():
+        speedup = demo_study.row(study, name, "ideal")[2]
+        assert re.search(rf"{name} +│ ideal +│ {re.escape(speedup)} ", shown)
+        assert re.search(rf"{re.escape(label)} +│ static │ +\d+\.\d% ", shown)
+    assert max(map(len, shown.split("written to")[0].splitlines())) <= 120
     assert f"written to {folder / 'demo.nc'} and {folder / 'demo.html'}\n" in shown
+    shown = " ".join(shown.split())
+    assert demo.NOTE in shown
+    assert "llm_chat_code follows a bundled sample of 500 requests made by us, not measured; OCTOMODEL_DATA=FOLDER" in shown
+    assert "speed-ups over static" in shown and "no bound: another order of work may be faster" in shown
+    assert "starved: idle for less than one epoch; surplus: idle for longer" in shown
 
 
 def test_every_bundled_workflow_is_shown_with_intervals() -> None:
@@ -170,6 +275,13 @@ def test_main_refuses_other_words(capsys: pytest.CaptureFixture[str], words: lis
     assert capsys.readouterr() == ("", "usage: python -m octomodel.demo [--quick]\n")
 
 
+@pytest.mark.parametrize("word", ["-h", "--help"])
+def test_help_names_the_switches(capsys: pytest.CaptureFixture[str], word: str) -> None:
+    assert demo.main([word]) == 0
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in ("--quick", "OCTOMODEL_DATA", "OCTOMODEL_THREADS"))
+
+
 def test_the_page_is_well_formed_and_alone(study: xr.Dataset) -> None:
     page = report.page(study)
     top = ElementTree.fromstring(page.removeprefix("<!DOCTYPE html>"))
@@ -178,14 +290,53 @@ def test_the_page_is_well_formed_and_alone(study: xr.Dataset) -> None:
     assert not re.search(r"\b(href|src|on\w+)=|url\(|@import", page)
     tables = list(top.iter(f"{XHTML}table"))
     cells = [["".join(cell.itertext()) for cell in row] for row in tables[0].iter(f"{XHTML}tr")]
-    assert cells[0] == [*demo_study.HEAD, "TBU time"]
+    assert cells[0] == [title.replace("\n", "") for title in demo_study.head(study)]
     pairs = [(name, policy) for name in REQUESTS for policy in demo.POLICIES]
-    assert [tuple(row[:9]) for row in cells[1:]] == [demo_study.row(study, *pair) for pair in pairs]
+    assert [tuple(row) for row in cells[1:]] == [demo_study.row(study, *pair) for pair in pairs]
     split = [tuple("".join(cell.itertext()) for cell in row) for row in tables[1].iter(f"{XHTML}tr")]
     assert split == [
         ("workflow", "policy", *demo_study.causes(study)),
         *(demo_study.split_row(study, *pair) for pair in pairs),
     ]
+    assert html.escape(study.attrs["trace"]) in page
+
+
+def test_the_page_fits_any_width(study: xr.Dataset) -> None:
+    """What has a width of its own scrolls by itself; everything else is at most as wide as the page."""
+    page = report.page(study)
+    top = ElementTree.fromstring(page.removeprefix("<!DOCTYPE html>"))
+    scrolled = {table for each in top.iter(f"{XHTML}div") if each.get("class") == "scroll" for table in each}
+    assert scrolled == set(top.iter(f"{XHTML}table"))
+    style = "".join(top.find(f".//{XHTML}style").itertext())  # type: ignore[union-attr]
+    assert ".scroll { overflow-x: auto;" in style
+    assert "svg { display: block; width: 100% }" in style
+    assert not any(svg.get("width") for svg in top.iter(f"{XHTML}svg"))
+    assert not re.search(r"(?<![-\w])(min-width|width): (?!100%|14px)", style)
+    assert any(each.get("name") == "viewport" for each in top.iter(f"{XHTML}meta"))
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast ratio of two colours as WCAG 2 defines it."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    dark, light = sorted([luminance(one), luminance(other)])
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_text_on_the_bars_can_be_read() -> None:
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    for fill, ink in (*report.COLOURS.values(), *report.DARK.values()):
+        assert contrast(fill, ink) >= 4.5, (fill, ink)
+
+
+def test_the_page_has_a_dark_form(single: xr.Dataset) -> None:
+    page = report.page(single)
+    dark = page[page.index("@media (prefers-color-scheme: dark)") :]
+    assert all(f".{cause} {{ --fill: {fill}; --ink: {ink} }}" in dark for cause, (fill, ink) in report.DARK.items())
 
 
 def test_bars_are_as_long_as_the_shares(study: xr.Dataset) -> None:
@@ -194,24 +345,29 @@ def test_bars_are_as_long_as_the_shares(study: xr.Dataset) -> None:
     assert len(bars) == 6
     shares = demo_study.shares(study)
     for bar in bars:
-        found = re.fullmatch(r"TBU time of (\w+) under (\w+)", bar.get("aria-label", ""))
-        assert found
-        split = shares.sel(workflow=found[1], policy=found[2])
-        end = 0.0
+        said = re.fullmatch(r"TBU time of (\w+) under (\w+): (.*)", bar.get("aria-label", ""))
+        assert said
+        split = shares.sel(workflow=said[1], policy=said[2])
+        end, words = 0.0, []
         for part in bar:
-            cause = next(name for name, colour in report.COLOURS.items() if colour == part.get("fill"))
-            width = float(part.get("width", "nan"))
-            assert float(part.get("x", "nan")) == pytest.approx(end, abs=0.02)
-            assert width == pytest.approx(float(split.sel(cause=cause)) * report.WIDTH, abs=0.006)
-            assert "".join(part.itertext()).startswith(cause)
-            end += width
-        assert end == pytest.approx(report.WIDTH, abs=0.1)
+            cause, share = part.get("class", ""), float(split.sel(cause=part.get("class", "")))
+            words.append(f"{cause} {share:.1%}")
+            title, rect, *text = part
+            assert title.text == words[-1]
+            assert float(rect.get("x", "").removesuffix("%")) == pytest.approx(end, abs=0.01)
+            assert float(rect.get("width", "").removesuffix("%")) == pytest.approx(100 * share, abs=0.001)
+            shown = f"{cause} {share:.0%}" if share >= report.NAME else f"{share:.0%}"
+            assert [each.text for each in text] == ([shown] if share >= report.NUMBER else [])
+            end += 100 * share
+        assert said[3] == ", ".join(words)
+        assert end == pytest.approx(100)
 
 
 def test_every_cause_has_a_colour_and_a_meaning(study: xr.Dataset) -> None:
     causes = study["cause"].values.tolist()
     assert list(report.COLOURS) == list(report.MEANING) == causes
     assert len(set(report.COLOURS.values())) == len(causes)
+    assert (report.MEANING["starved"], report.MEANING["surplus"]) == ("idle for less than one epoch", "idle for longer")
 
 
 def test_names_are_escaped(single: xr.Dataset) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from octomodel import lower, mapping, presets, yaml_io
 from octomodel.elements import Series
 from octomodel.errors import ModelError
 from octomodel.load import Closed, Trace
-from octomodel.presets import azure, make_sample
+from octomodel.presets import azure, make_sample, recipe
 
 WORKFLOWS = ("early_exit", "llm_chat_code", "video_recognition")
 MACHINES = ("chip_64c", "edge_cluster", "wafer_56k")
@@ -192,8 +193,34 @@ def test_the_trace_is_the_sample_the_variable_or_the_argument(tmp_path: Path, mo
     assert azure.read(single).context.tolist() == [300, 300]
     attributes = om.workflow("llm_chat_code", data=single).attributes
     assert dict(attributes) == {"context": Series(np.full(2, 300.0)), "generated": Series(np.full(2, 300.0))}
+    digests = azure.digests()
+    assert list(digests) == list(azure.FILES)
+    assert digests[azure.FILES[0]] == hashlib.sha256((tmp_path / azure.FILES[0]).read_bytes()).hexdigest()
+    assert azure.label() == "Azure 2023" and azure.label(single) == "single.csv" and azure.label("") == "sample"
+    assert azure.describe() == f"{' and '.join(azure.FILES)} in {tmp_path}, 4 requests"
+    assert azure.describe(single) == f"single.csv in {tmp_path}, 2 requests"
+    assert azure.describe("").startswith(f"a bundled sample of {make_sample.ROWS} requests made by us, not measured")
     (tmp_path / azure.FILES[0]).unlink()
     assert om.workflow("llm_chat_code").attributes["context"] == Series(np.full(2, 200.0))
+
+
+def test_a_configuration_names_the_files_of_a_trace(tmp_path: Path) -> None:
+    machine = om.hardware("chip_64c", rows=2)
+    for name in WORKFLOWS:
+        text = recipe.configuration(name, machine, 700)
+        again = recipe.read(text)
+        assert len(text) < 10_000
+        assert again.workflow == om.workflow(name)
+        assert again.hardware == machine
+        assert again.load == presets.load(name, machine, requests=700)
+    other = tmp_path / azure.SAMPLE
+    other.write_text(HEADER + "2023-11-16 18:17:03,1,1\n2023-11-16 18:17:05,1,1\n")
+    with pytest.raises(ModelError, match=f"^configuration.trace: got '{azure.SAMPLE} with .* allowed: .*: set OCTOMODEL_DATA"):
+        recipe.read(recipe.configuration("llm_chat_code", machine, 700), data=other)
+    with pytest.raises(ModelError, match="^configuration.requests: got None; allowed: a value: requests is required"):
+        recipe.read("octomodel: 1\npreset: llm_chat_code\n")
+    with pytest.raises(ModelError, match="allowed: a file that can be read"):
+        azure.digests(tmp_path / "nowhere.csv")
 
 
 def test_data_that_are_refused(tmp_path: Path) -> None:

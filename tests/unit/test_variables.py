@@ -11,7 +11,8 @@ import xarray as xr
 
 from octomodel import outcome, variables
 from octomodel.errors import ModelError
-from octomodel.variables import POLICY, REGISTRY, REPLICATION, TB, check, make
+from octomodel.variables import POLICY, REGISTRY, REPLICATION, STUDY, TB, check, make
+from octomodel.variables_study import WORKFLOW
 
 COUNTERS = {
     "station": outcome.STATION_FIELDS,
@@ -35,16 +36,21 @@ def test_every_field_of_an_outcome_has_exactly_one_variable() -> None:
     assert sorted(sources) == sorted(expected)
 
 
-@pytest.mark.parametrize("entry", REGISTRY.values(), ids=REGISTRY)
+def test_a_study_adds_to_the_variables_of_its_runs() -> None:
+    assert REGISTRY.keys().isdisjoint(STUDY)
+    assert not any(entry.source for entry in STUDY.values())
+
+
+@pytest.mark.parametrize("entry", (REGISTRY | STUDY).values(), ids=REGISTRY | STUDY)
 def test_names_units_and_descriptions(entry: variables.Variable) -> None:
-    assert REGISTRY[entry.name] is entry
+    assert (REGISTRY | STUDY)[entry.name] is entry
     assert re.fullmatch(r"[a-z][a-z0-9_]*", entry.name)
     assert entry.dtype in ("int64", "float64", "str")
     assert (entry.units == "") == (entry.dtype == "str")
     assert (entry.name.endswith("_cycles") or entry.name == "epoch_cycle") == (entry.units == "cycles")
     assert entry.description and entry.description[0] != " "
     if len(entry.dims) == 2 and not entry.name.startswith("request"):
-        assert entry.name.startswith(("station_", "tbu_"))
+        assert entry.name.startswith(("station_", "tbu_", "latency_"))
 
 
 def test_make_annotates_and_puts_the_replication_first() -> None:
@@ -52,7 +58,8 @@ def test_make_annotates_and_puts_the_replication_first() -> None:
     assert made.dims == (REPLICATION, "link")
     assert made.attrs == {"units": "bytes", "description": REGISTRY["link_bytes"].description}
     assert make(TB, np.array(["asr", "llm"])).dims == (TB,)
-    assert make("executions", np.zeros((3, 2), dtype=np.int64), leading=variables.STUDY_DIMS).dims == (
+    assert make("executions", np.zeros((4, 3, 2), dtype=np.int64), leading=variables.STUDY_DIMS).dims == (
+        WORKFLOW,
         POLICY,
         REPLICATION,
     )

@@ -1,0 +1,25 @@
+"""The rows of the registry (``octomodel.variables``) that a study of several workflows adds to those of its runs."""
+
+from __future__ import annotations
+
+WORKFLOW = "workflow"
+STATISTIC = "statistic"
+BOUND = "bound"
+
+ROWS: tuple[tuple[str, tuple[str, ...], str, str, str], ...] = (
+    ("steady_from_cycles", (), "int64", "cycles", "begin of the steady part: half of steady_to_cycles; open load: 0"),
+    ("steady_to_cycles", (), "int64", "cycles", "its end: the first last admission of a pipeline; open load: the makespan"),
+    ("steady_throughput_per_cycle", (), "float64", "1/cycle", "requests that end in the steady part, over its length"),
+    ("steady_latency_cycles", (), "float64", "cycles", "mean latency of the requests that end in the steady part"),
+    ("latency_cycles", (STATISTIC, BOUND), "float64", "cycles", "statistics of the latency with 95 % intervals"),
+    ("latency_warmup_requests", (), "int64", "1", "requests dropped at the start of each replication for latency_cycles"),
+    ("latency_effective_requests", (), "float64", "1", "independent requests that would give the mean the same variance"),
+    ("latency_warnings", (), "str", "", "why statistics of the latency are missing"),
+    ("wall_seconds", (), "float64", "s", "seconds that all replications took"),
+    ("compile_seconds", (), "float64", "s", "part of wall_seconds spent compiling"),
+)
+AXES: tuple[tuple[str, tuple[str, ...], str, str, str], ...] = (
+    (WORKFLOW, (), "str", "", "name of the workflow"),
+    (STATISTIC, (STATISTIC,), "str", "", "mean or quantile"),
+    (BOUND, (BOUND,), "str", "", "the value, or the lower or upper bound of its interval"),
+)
