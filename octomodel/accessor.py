@@ -9,10 +9,10 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
-from octomodel import files
+from octomodel import files, series
 from octomodel.errors import unknown
 from octomodel.statistics import Estimate, Steady, steady_state
-from octomodel.variables import CAUSE, CLUSTER, MILESTONE, NONE, POLICY, REPLICATION, REQUEST, TBU
+from octomodel.variables import CAUSE, CLUSTER, MILESTONE, POLICY, REPLICATION, REQUEST, TBU
 
 QUANTILES = (0.5, 0.95, 0.99)
 BOUNDS = ("work_bound_cycles", "path_bound_cycles", "fluid_bound_cycles")
@@ -176,13 +176,15 @@ class OctoAccessor:
         return self._dataset
 
     def _steady(self, times: xr.DataArray, quantiles: Sequence[float]) -> Steady:
-        series = []
-        arrivals = self._runs()["request_arrival_cycles"].transpose(REPLICATION, REQUEST).values
-        for arrival, ended in zip(arrivals, times.transpose(REPLICATION, REQUEST).values, strict=True):
-            if np.any(np.diff(arrival) < 0):
-                ended = ended[np.argsort(arrival, kind="stable")]
-            series.append(ended[ended != NONE])
-        return steady_state(series, quantiles)
+        found = series.cut(self._runs(), times)
+        return steady_state(
+            found.times,
+            quantiles,
+            window=found.window,
+            cycle=found.cycle,
+            pipelines=found.pipelines,
+            skip=found.skip,
+        )
 
     def _remarks(self, runs: xr.Dataset) -> list[str]:
         remarks = []
