@@ -143,6 +143,7 @@ def simulate(
             "step": step or 0,
             "exact": int(exact(lowered.model)),
             "tables_digest": lowered.tables_digest,
+            "workflow": workflow.name,
             **series.facts(workflow, source),
         },
     )

@@ -24,7 +24,7 @@ FILLINGS = 3  # times the requests in flight that are dropped at the least, and 
 
 
 @dataclass(frozen=True)
-class Series:
+class Kept:
     """Times of the requests that may be used, and what is known about how they hang together.
 
     Parameters
@@ -70,7 +70,7 @@ def facts(workflow: Workflow, load: Load) -> dict[str, str | int | float]:
     return found
 
 
-def cut(runs: xr.Dataset, times: xr.DataArray) -> Series:
+def cut(runs: xr.Dataset, times: xr.DataArray) -> Kept:
     """Return what a result shows of its steady state.
 
     A closed load is cut where its first pipeline has no requests left: from there on the machine drains. Kept
@@ -114,7 +114,7 @@ def cut(runs: xr.Dataset, times: xr.DataArray) -> Series:
         skip = max(skip, stop // 3)
     else:
         window = max(window, n_pipeline)  # neighbours in the series are not neighbours in a pipeline
-    return Series(
+    return Kept(
         times=[row[:stop] for row in rows],
         window=window,
         cycle=max(cycles),
@@ -141,11 +141,12 @@ def _first_out(runs: xr.Dataset, place: int, arrival: I64) -> int:
         return int(arrival.max())
     if "load_split" not in runs.attrs:
         return int(arrival[max(0, n - n_pipeline) :].min())
-    from octomodel import draws, load, lower_load
+    from octomodel import draws, lower_load
+    from octomodel.load import closed
 
     weights = tuple(json.loads(runs.attrs["load_split"]))
     key = draws.seed_key(int(runs.attrs["seed"]), int(runs[REPLICATION].values[place]))
-    indptr, request, _ = lower_load.split(load.closed(split=weights), n, n_pipeline, key, arrival)
+    indptr, request, _ = lower_load.split(closed(split=weights), n, n_pipeline, key, arrival)
     ends = indptr[1:][np.diff(indptr) > 0]
     return int(arrival[request[ends - 1]].min())
 

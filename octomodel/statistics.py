@@ -28,10 +28,12 @@ MIN_WINDOWS = 20  # windows that must be left; with 10 the bundled early_exit st
 MIN_CYCLES = 10  # cycles of the phases that must be left
 MIN_UNITS = 10  # batches of a window
 MAX_LEFT = 0.5  # correlation of neighbouring batches of a window that is made up for; beyond, the run is too short
-DRIFT_ALARM = 0.05  # share of steady runs in which the halves are taken to differ
+DRIFT_SUSPECT = 0.05  # share of steady runs whose halves differ so much that the interval is widened to hold both
+DRIFT_CERTAIN = 0.001  # share of steady runs whose halves differ so much that nothing is returned
 MIN_TAIL = 8  # independent values beyond a quantile; with fewer its interval was seen to cover far too rarely
 
 _SHORT = "run too short"
+_TIED = "run too short against its own correlation"
 _DRIFT = "still drifting"
 
 
@@ -245,6 +247,8 @@ def _nothing(quantiles: Sequence[float], warmup: int, warning: str) -> Steady:
 
 def _too_short(n: int, window: int, cycle: int) -> str:
     """What makes n values too few, to be added to a sentence; nothing when they are enough."""
+    if n == 0:
+        return "; all requests belong to the start-up or the drain" if window > 1 else ""
     left = f"; {n:,} requests are left between start-up and drain"
     if window > 1 and n < MIN_WINDOWS * window:
         return f"{left}, {n / window:.1f} times the {window:,} in flight, not {MIN_WINDOWS}"
@@ -279,28 +283,28 @@ def _quantile(x: F64, seen: NDArray[np.bool_], ordered: F64, share: float, plan:
 def _spread(x: F64, plan: _Plan) -> _Spread | str:
     """Standard error and half width for the mean of x[replication, value], or why there is none."""
     n_run, n = x.shape
-    halves = _half_differences(x, plan.pipelines)
-    if halves is not None and _drifts(halves):
-        return _DRIFT
+    halves, apart = _half_differences(x, plan.pipelines), 0.0
+    if halves is not None:
+        apart = _apart(halves, DRIFT_SUSPECT)
+        if _apart(halves, DRIFT_CERTAIN) > 0:
+            return _DRIFT
     fine = _independent_batch(x, plan.unit)
     widening = 1.0
     if fine is not None:
         size = max(FINE_PER_BATCH * fine, x.size // MAX_BATCHES // plan.unit * plan.unit)
     else:
-        size, means = plan.unit, _batch_means(x, plan.unit)
-        if plan.unit == 1 or means.size < MIN_UNITS or means.shape[1] < 2:
-            return _SHORT
-        left = max(0.0, _correlation(means) + 1 / means.shape[1])
-        if left > MAX_LEFT:
-            return _SHORT
+        tied = _tied_batch(x, plan.unit)
+        if tied is None:
+            return _SHORT if plan.unit == 1 else _TIED
+        size, left = tied
         widening = math.sqrt((1 + left) / (1 - left))
     batches = x.mean(axis=1) if n_run >= MIN_REPLICATIONS else _batch_means(x, size).ravel()
     error = widening * float(batches.std(ddof=1)) / math.sqrt(batches.size)
-    found = _Spread(error, plan.half_width(error, batches.size - 1))
-    if halves is None or plan.pipelines == 1:
-        return found
-    error = math.sqrt(float(np.mean(halves**2)) / (4 * halves.size))
-    return max(found, _Spread(error, plan.half_width(error, halves.size)), key=lambda each: each.half_width)
+    half_width = max(apart, plan.half_width(error, batches.size - 1))
+    if halves is not None and plan.pipelines > 1:
+        of_halves = math.sqrt(float(np.mean(halves**2)) / (4 * halves.size))
+        error, half_width = max(error, of_halves), max(half_width, plan.half_width(of_halves, halves.size))
+    return _Spread(error, half_width)
 
 
 def _half_differences(x: F64, pipelines: int) -> F64 | None:
@@ -313,11 +317,13 @@ def _half_differences(x: F64, pipelines: int) -> F64 | None:
     return found
 
 
-def _drifts(halves: F64) -> bool:
+def _apart(halves: F64, level: float) -> float:
+    """Mean difference between the halves where it is significant at this level, else 0."""
     from scipy.special import stdtrit
 
     error = float(halves.std(ddof=1)) / math.sqrt(halves.size)
-    return abs(float(halves.mean())) > float(stdtrit(halves.size - 1, 1 - DRIFT_ALARM / 2)) * error
+    mean = abs(float(halves.mean()))
+    return mean if mean > float(stdtrit(halves.size - 1, 1 - level / 2)) * error else 0.0
 
 
 def _independent_batch(x: F64, unit: int) -> int | None:
@@ -329,6 +335,17 @@ def _independent_batch(x: F64, unit: int) -> int | None:
         # deviations from each run's own mean lower the correlation by about one over their number
         if _correlation(means) + 1 / means.shape[1] <= MAX_CORRELATION:
             return size
+        means, size = _batch_means(means, 2), 2 * size
+    return None
+
+
+def _tied_batch(x: F64, unit: int) -> tuple[int, float] | None:
+    """Smallest power of two times the unit whose batches are not tied too much, and their correlation, or None."""
+    means, size = _batch_means(x, unit), unit
+    while unit > 1 and means.size >= MIN_UNITS and means.shape[1] > 1:
+        left = max(0.0, _correlation(means) + 1 / means.shape[1])
+        if left <= MAX_LEFT:
+            return size, left
         means, size = _batch_means(means, 2), 2 * size
     return None
 
