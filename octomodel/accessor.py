@@ -191,7 +191,9 @@ class OctoAccessor:
         asked = runs.sizes[REPLICATION] * runs.sizes[REQUEST]
         left = asked - int(runs["requests_ended"].sum())
         if left:
-            remarks.append(f"{left} of {asked} requests had not ended at the horizon; latencies are those of the others")
+            remarks.append(
+                f"{left} of {asked} requests had not ended at the horizon; latencies are of those before the first of them"
+            )
         return remarks
 
     def _by_cluster(self, cycles: xr.DataArray) -> xr.DataArray:

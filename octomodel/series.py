@@ -163,4 +163,4 @@ def _cycle(attrs: dict[Any, Any], arrival: I64) -> int:
     if "cycle_cycles" not in attrs or len(arrival) == 0:
         return 1
     span = max(int(arrival[-1] - arrival[0]), 1)
-    return max(1, math.ceil(len(arrival) * float(attrs["cycle_cycles"]) / span))
+    return max(1, round((len(arrival) - 1) * float(attrs["cycle_cycles"]) / span))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import time
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -66,9 +67,7 @@ def test_the_study_can_be_run_again(study: xr.Dataset) -> None:
     for name in REQUESTS:
         document = yaml_io.from_dict(yaml_text.parse(study.attrs[f"configuration_{name}"], name), name)
         assert document.workflow is not None and document.hardware is not None and document.load is not None
-        again = om.simulate(
-            document.workflow, document.hardware, load=document.load, seed=demo.SEED, requests=REQUESTS[name]
-        )
+        again = om.simulate(document.workflow, document.hardware, load=document.load, seed=demo.SEED, requests=REQUESTS[name])
         kept = study["fingerprint"].sel(workflow=name, policy="static", replication=0)
         assert str(again["fingerprint"][0].item()) == str(kept.item())
 
@@ -103,7 +102,8 @@ def test_shares_and_speed(study: xr.Dataset) -> None:
     assert visible == [str(cause) for cause in study["cause"].values if float(shares.sel(cause=cause).max()) >= 0.0005]
     assert "own" in visible and "dead" not in visible
     one = study.sel(workflow="early_exit", policy="ideal")
-    seconds = float(one["wall_seconds"] - one["compile_seconds"])
+    seconds = float(one["run_seconds"])
+    assert 0 < seconds < float(one["wall_seconds"] - one["compile_seconds"])
     speed = demo_study.executions_per_s(study).sel(workflow="early_exit", policy="ideal")
     assert float(speed) == pytest.approx(int(one["executions"].sum()) / seconds)
 
@@ -131,7 +131,24 @@ def test_timed() -> None:
     workflow, machine = om.Workflow("tiny", om.task("only", 10)), om.System(1, 1, tbus=2)
     one = timed(lambda: om.simulate(workflow, machine, load=om.closed(requests=100), replications=2))
     assert 0 <= one.compile_s <= one.wall_s
-    assert one.executions_per_s == pytest.approx(200 / (one.wall_s - one.compile_s))
+    assert 0 < one.run_s <= one.wall_s - one.compile_s
+    assert one.executions_per_s == pytest.approx(200 / one.run_s)
+
+
+def test_the_rate_is_that_of_the_runs_alone() -> None:
+    """Neither what happens around the runs, nor another run timed within, counts."""
+    workflow, machine = om.Workflow("tiny", om.task("only", 10)), om.System(1, 1, tbus=2)
+    inner = []
+
+    def slow() -> xr.Dataset:
+        inner.append(timed(lambda: om.simulate(workflow, machine, load=om.closed(requests=100_000))))
+        time.sleep(0.5)
+        return om.simulate(workflow, machine, "ideal", om.closed(requests=100))
+
+    one = timed(slow)
+    assert one.wall_s >= 0.5 + inner[0].wall_s
+    assert 0 < one.run_s < inner[0].run_s
+    om.simulate(workflow, machine, load=om.closed(requests=100))  # not timed: nothing to add to
 
 
 def test_main_prints_and_writes(
