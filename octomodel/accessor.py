@@ -9,10 +9,11 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
-from octomodel import files
+from octomodel import files, series
 from octomodel.errors import unknown
 from octomodel.statistics import Estimate, Steady, steady_state
-from octomodel.variables import CAUSE, CLUSTER, MILESTONE, NONE, POLICY, REPLICATION, REQUEST, TBU
+from octomodel.summary import Summary
+from octomodel.variables import CAUSE, CLUSTER, MILESTONE, POLICY, REPLICATION, REQUEST, TBU
 
 QUANTILES = (0.5, 0.95, 0.99)
 BOUNDS = ("work_bound_cycles", "path_bound_cycles", "fluid_bound_cycles")
@@ -25,17 +26,17 @@ class OctoAccessor:
     def __init__(self, dataset: xr.Dataset) -> None:
         self._dataset = dataset
 
-    def summary(self) -> dict[str, object]:
-        """Return the main numbers as plain Python values, ready for JSON.
+    def summary(self) -> Summary:
+        """Return the main numbers as plain Python values, ready for JSON; printed, they are a table.
 
         Counts (requests, executions) are totals over the replications, every other number is their mean; the
         fingerprint is a list when there are several. None stands for what is not known.
 
         Returns
         -------
-        dict
-            requests, executions, makespan_cycles, throughput_per_cycle, latency, deadline_miss, time_split,
-            fingerprint, exact, the bounds when there are any, and warnings (list of str).
+        Summary
+            A dict of replications, requests, executions, makespan_cycles, throughput_per_cycle, latency,
+            deadline_miss, time_split, fingerprint, exact, the bounds when there are any, and warnings (list of str).
 
         Raises
         ------
@@ -46,6 +47,7 @@ class OctoAccessor:
         steady = self._steady(runs["request_latency_cycles"], QUANTILES)
         prints = [str(text) for text in runs["fingerprint"].values]
         result: dict[str, object] = {
+            "replications": runs.sizes[REPLICATION],
             "requests": int(runs["requests_ended"].sum()),
             "executions": int(runs["executions"].sum()),
             "makespan_cycles": _mean(runs["makespan_cycles"]),
@@ -57,15 +59,15 @@ class OctoAccessor:
             },
             "deadline_miss": _mean(runs["deadline_miss"]) if "deadline_miss" in runs else None,
             "time_split": {
-                str(cause): _number(share)
-                for cause, share in zip(runs[CAUSE].values, self.time_split().values, strict=True)
+                str(cause): _number(share) for cause, share in zip(runs[CAUSE].values, self.time_split().values, strict=True)
             },
             "fingerprint": prints[0] if len(prints) == 1 else prints,
             "exact": bool(runs.attrs["exact"]),
         }
         result |= {name: _mean(runs[name]) for name in BOUNDS if name in runs}
         result["warnings"] = self._remarks(runs) + list(steady.warnings)
-        return result
+        title = f"{runs.attrs.get('workflow', 'run')} under {runs[POLICY].item()}"
+        return Summary(result, title=title, clock_hz=float(runs.attrs.get("clock_hz", 1e9)))
 
     def time_split(self, by: Literal["machine", "cluster", "tbu"] = "machine") -> xr.DataArray:
         """Return the share of TBU time per cause, over all replications.
@@ -98,9 +100,7 @@ class OctoAccessor:
         shares = cycles / cycles.sum(CAUSE)
         return shares.rename("time_split").assign_attrs(units="1", description="share of TBU time per cause")
 
-    def latency(
-        self, quantiles: Sequence[float] = QUANTILES, *, milestone: str | None = None
-    ) -> xr.DataArray:
+    def latency(self, quantiles: Sequence[float] = QUANTILES, *, milestone: str | None = None) -> xr.DataArray:
         """Return mean and quantiles of the latency in steady state, with 95 % intervals.
 
         Parameters
@@ -168,33 +168,31 @@ class OctoAccessor:
 
     def _runs(self) -> xr.Dataset:
         if POLICY in self._dataset.dims:
-            raise ValueError(
-                "dataset: got several policies; allowed: one, as in ds.sel(policy='static').octo"
-            )
+            raise ValueError("dataset: got several policies; allowed: one, as in ds.sel(policy='static').octo")
         if REPLICATION not in self._dataset.dims:
             return self._dataset.expand_dims(REPLICATION)
         return self._dataset
 
     def _steady(self, times: xr.DataArray, quantiles: Sequence[float]) -> Steady:
-        series = []
-        arrivals = self._runs()["request_arrival_cycles"].transpose(REPLICATION, REQUEST).values
-        for arrival, ended in zip(arrivals, times.transpose(REPLICATION, REQUEST).values, strict=True):
-            if np.any(np.diff(arrival) < 0):
-                ended = ended[np.argsort(arrival, kind="stable")]
-            series.append(ended[ended != NONE])
-        return steady_state(series, quantiles)
+        found = series.cut(self._runs(), times)
+        return steady_state(
+            found.times,
+            quantiles,
+            window=found.window,
+            cycle=found.cycle,
+            pipelines=found.pipelines,
+            skip=found.skip,
+        )
 
     def _remarks(self, runs: xr.Dataset) -> list[str]:
         remarks = []
         if not runs.attrs["exact"]:
-            remarks.append(
-                f"not exact: arrivals from other clusters were rounded up to steps of {runs.attrs['step']}"
-            )
+            remarks.append(f"not exact: arrivals from other clusters were rounded up to steps of {runs.attrs['step']}")
         asked = runs.sizes[REPLICATION] * runs.sizes[REQUEST]
         left = asked - int(runs["requests_ended"].sum())
         if left:
             remarks.append(
-                f"{left} of {asked} requests had not ended at the horizon; latencies are those of the others"
+                f"{left} of {asked} requests had not ended at the horizon; latencies are of those before the first of them"
             )
         return remarks
 
@@ -204,9 +202,7 @@ class OctoAccessor:
         np.add.at(sums, self._dataset["tbu_cluster"].values, by_tbu.values)
         kept = {name: axis for name, axis in by_tbu.coords.items() if TBU not in axis.dims}
         kept |= {name: self._dataset[name] for name in ("cluster_row", "cluster_col")}
-        return xr.DataArray(sums, dims=(CLUSTER, *by_tbu.dims[1:]), coords=kept).transpose(
-            ..., CLUSTER, CAUSE
-        )
+        return xr.DataArray(sums, dims=(CLUSTER, *by_tbu.dims[1:]), coords=kept).transpose(..., CLUSTER, CAUSE)
 
 
 def _mean(values: xr.DataArray) -> float | int | None:

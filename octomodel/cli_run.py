@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from octomodel import checks, cli_input
 from octomodel.engine import simulate
+from octomodel.summary import Summary
 from octomodel.timed import Timed, timed
 
 
@@ -62,43 +62,33 @@ def run(
     if as_json:
         print(json.dumps(summary, indent=2, allow_nan=False))
     else:
-        print_figures(described.name, policy, system.clock_hz, summary)
+        print_figures(summary)
         if target is not None:
             print(f"written to {target}")
     return 0
 
 
-def figures(result: Timed) -> dict[str, Any]:
-    """Return the summary of a result with what it cost: ``wall_s``, ``compile_s``, ``executions_per_s``."""
-    return {
-        **result.dataset.octo.summary(),
+def figures(result: Timed) -> Summary:
+    """Return the summary of a result with what it cost.
+
+    Added are ``wall_s``, seconds for everything from the descriptions to the result; of these ``compile_s`` went
+    into compiling kernels and ``run_s`` into running them; ``executions_per_s`` is the rate over ``run_s``.
+    """
+    summary = result.dataset.octo.summary()
+    summary |= {
         "wall_s": result.wall_s,
         "compile_s": result.compile_s,
+        "run_s": result.run_s,
         "executions_per_s": result.executions_per_s,
     }
+    assert isinstance(summary, Summary)
+    return summary
 
 
-def print_figures(name: str, policy: str, clock_hz: float, summary: dict[str, Any]) -> None:
+def print_figures(summary: Summary) -> None:
     """Print a summary for readers; what is to be taken with care goes to standard error."""
-    cycles = summary["makespan_cycles"]
-    print(f"{name} under {policy}: {summary['requests']:,} requests, {summary['executions']:,} executions")
-    print(f"makespan      {cycles:,.0f} cycles ({cycles / clock_hz:.4g} s at {clock_hz / 1e9:g} GHz)")
-    print(f"throughput    {summary['throughput_per_cycle'] * clock_hz:,.6g} requests/s")
-    for key, estimate in summary["latency"].items():
-        if isinstance(estimate, dict):
-            bounds = f"[{estimate['lo']:,.0f}, {estimate['hi']:,.0f}]"
-            print(f"latency {key:<5} {estimate['value']:,.0f} cycles {bounds}")
-    if summary["deadline_miss"] is not None:
-        print(f"missed        {summary['deadline_miss']:.3%} of deadlines")
-    shares = [(cause, share) for cause, share in summary["time_split"].items() if share]
-    print("TBU time      " + ", ".join(f"{cause} {share:.1%}" for cause, share in shares))
-    if "fluid_bound_cycles" in summary:
-        bound = summary["fluid_bound_cycles"]
-        print(
-            f"bound         {bound:,.0f} cycles: no schedule is shorter; this one takes {cycles / bound:.3g} times it"
-        )
-    print(f"fingerprint   {summary['fingerprint']}")
-    took = f"{summary['wall_s']:.2f} s, {summary['compile_s']:.2f} s of it compiling"
-    print(f"took          {took}; {summary['executions_per_s']:,.3g} executions/s")
+    print(summary.text())
+    whole = f"{summary['wall_s']:.2f} s in all, {summary['compile_s']:.2f} s of it compiling"
+    print(f"took          {whole}; {summary['run_s']:.2f} s running: {summary['executions_per_s']:,.3g} executions/s")
     for warning in summary["warnings"]:
         print(f"octomodel: warning: {warning}", file=sys.stderr)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from octomodel import bounds as bound_of
-from octomodel import checks, ideal, lower, mapping, yaml_io, yaml_text
+from octomodel import checks, ideal, lower, mapping, timed, yaml_io, yaml_text
 from octomodel._version import __version__
 from octomodel.hardware import System
 from octomodel.kernels.model import Model
@@ -95,7 +95,7 @@ def simulate(
     >>> int(ds.makespan_cycles[0])
     1000
     """
-    from octomodel import accessor, results  # noqa: F401  (the accessor registers itself)
+    from octomodel import accessor, results, series  # noqa: F401  (the accessor registers itself)
 
     checks.integer("replications", replications, 1, 2**20)
     chosen = POLICIES["static"] if policy == IDEAL else named(policy)
@@ -122,6 +122,7 @@ def simulate(
                 outcome = ideal.run(lowered.model, progress=show)
             else:
                 outcome = run(lowered.model, threads=threads, progress=show)
+            timed.note(outcome.wall_seconds - outcome.compile_seconds)
             check_counted(outcome, lowered.most_tokens)
             if bounds:
                 outcome.bounds = bound_of.bounds(lowered.model)
@@ -149,6 +150,8 @@ def simulate(
             "step": step or 0,
             "exact": int(exact(lowered.model)),
             "tables_digest": lowered.tables_digest,
+            "workflow": workflow.name,
+            **series.facts(workflow, source),
         },
     )
 

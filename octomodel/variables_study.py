@@ -17,6 +17,7 @@ ROWS: tuple[tuple[str, tuple[str, ...], str, str, str], ...] = (
     ("latency_warnings", (), "str", "", "why statistics of the latency are missing"),
     ("wall_seconds", (), "float64", "s", "seconds that all replications took"),
     ("compile_seconds", (), "float64", "s", "part of wall_seconds spent compiling"),
+    ("run_seconds", (), "float64", "s", "part of wall_seconds in which kernels ran the replications"),
 )
 AXES: tuple[tuple[str, tuple[str, ...], str, str, str], ...] = (
     (WORKFLOW, (), "str", "", "name of the workflow"),

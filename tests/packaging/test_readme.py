@@ -20,7 +20,9 @@ def test_python_examples_run(repository: Path, tmp_path: Path) -> None:
     assert "om.simulate(" in code
     answer = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert answer.returncode == 0, answer.stderr
-    assert answer.stdout
+    for name in ("mean", "p50", "p95", "p99"):
+        assert re.search(rf"^latency {name} +[\d,]+ cycles \[[\d,]+, [\d,]+\]$", answer.stdout, re.M), answer.stdout
+    assert "warning" not in answer.stdout
 
 
 def test_commands_run(repository: Path, tmp_path: Path) -> None:
@@ -33,6 +35,8 @@ def test_commands_run(repository: Path, tmp_path: Path) -> None:
             [sys.executable, "-c", code, *words], cwd=tmp_path, capture_output=True, text=True
         )
         assert answer.returncode == 0, (words, answer.stderr)
+        if words[0] == "run":
+            assert "latency mean" in answer.stdout, answer.stdout
 
 
 def test_make_targets_exist(repository: Path) -> None:

@@ -37,9 +37,10 @@ hardware: {rows: 1, cols: 2, cluster: {tbus: 4}}
 load: {kind: poisson, rate: 0.01, requests: 300}
 """
 KEYS = [
-    *("requests", "executions", "makespan_cycles", "throughput_per_cycle", "latency", "deadline_miss", "time_split"),
+    *("replications", "requests", "executions", "makespan_cycles", "throughput_per_cycle", "latency"),
+    *("deadline_miss", "time_split"),
     *("fingerprint", "exact", "work_bound_cycles", "path_bound_cycles", "fluid_bound_cycles", "warnings"),
-    *("wall_s", "compile_s", "executions_per_s"),
+    *("wall_s", "compile_s", "run_s", "executions_per_s"),
 ]
 
 
@@ -162,7 +163,8 @@ def test_run_prints_the_figures(capsys: pytest.CaptureFixture[str], small: str) 
     assert (found["requests"], found["executions"], found["exact"]) == (300, 600, True)
     assert 0 <= found["deadline_miss"] < 1
     assert found["wall_s"] > 0
-    assert found["executions_per_s"] >= 600 / found["wall_s"]
+    assert 0 < found["run_s"] <= found["wall_s"]
+    assert found["executions_per_s"] == pytest.approx(600 / found["run_s"])
     described = cli_input.described(small)
     assert described.workflow is not None and described.hardware is not None
     same = om.simulate(described.workflow, described.hardware, load=described.load, seed=3).octo.summary()
@@ -175,15 +177,25 @@ def test_run_says_what_it_did(capsys: pytest.CaptureFixture[str], small: str) ->
     out, err = capsys.readouterr()
     found = data(capsys, "run", small, "--requests", "40")
     assert out.startswith("pair under static: 40 requests, 80 executions\n")
-    assert (
-        f"makespan      {found['makespan_cycles']:,} cycles ({found['makespan_cycles'] / 1e9:.4g} s at 1 GHz)\n" in out
-    )
+    assert f"makespan      {found['makespan_cycles']:,} cycles ({found['makespan_cycles'] / 1e9:.4g} s at 1 GHz)\n" in out
     assert f"fingerprint   {found['fingerprint']}\n" in out
     assert f"missed        {found['deadline_miss']:.3%} of deadlines\n" in out
     assert f"bound         {found['fluid_bound_cycles']:,.0f} cycles" in out
     assert f"own {found['time_split']['own']:.1%}" in out
     assert "latency" not in out
-    assert err == "octomodel: warning: run too short: no intervals\n"
+    assert re.fullmatch(r"octomodel: warning: .*: no intervals; 4 requests .*, 0.7 times the 6 in flight, not 20\n", err)
+
+
+def test_run_says_what_is_a_total_and_what_a_mean(capsys: pytest.CaptureFixture[str], small: str) -> None:
+    words = ("run", small, "--requests", "40", "--replications", "2")
+    assert cli.main(words) == 0
+    shown = capsys.readouterr().out.splitlines()
+    found = data(capsys, *words)
+    assert shown[0] == "pair under static: 80 requests, 160 executions in all"
+    assert shown[1] == "replications  2: totals above, means of the replications below"
+    first, second = found["fingerprint"]
+    assert f"fingerprint   {first} (replication 0)" in shown
+    assert f"fingerprint   {second} (replication 1)" in shown
 
 
 def test_a_long_run_has_intervals(capsys: pytest.CaptureFixture[str], small: str) -> None:
@@ -383,9 +395,7 @@ def test_a_bug_shows_where(capsys: pytest.CaptureFixture[str], monkeypatch: pyte
 
 
 @pytest.mark.parametrize("passed", [True, False])
-def test_verify_passes_on_the_verdict(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, passed: bool
-) -> None:
+def test_verify_passes_on_the_verdict(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, passed: bool) -> None:
     asked = []
 
     def check(quick: bool, progress: bool) -> SimpleNamespace:
@@ -435,14 +445,10 @@ def test_a_reader_that_leaves_is_no_error() -> None:
     assert done.stderr == "code 0\n"
 
 
-def test_interrupt(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, small: str
-) -> None:
+def test_interrupt(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, small: str) -> None:
     endless = tmp_path / "endless.yaml"
     body = "{loop: turns, count: 1e6, body: [{task: only, time: 10}]}"
-    endless.write_text(
-        f"octomodel: 1\nworkflow: {{name: endless, program: [{body}]}}\nhardware: {{rows: 1, cols: 1}}\n"
-    )
+    endless.write_text(f"octomodel: 1\nworkflow: {{name: endless, program: [{body}]}}\nhardware: {{rows: 1, cols: 1}}\n")
     assert cli.main(["run", small]) == 0  # compiled from here on
     capsys.readouterr()
     sent = []

@@ -58,9 +58,7 @@ def exponential_truth(load: float, shares: tuple[float, ...]) -> list[float]:
 def test_intervals_cover_at_load_0_8(n_run: int, n: int) -> None:
     rng = np.random.default_rng(11)
     shares = (0.5, 0.95, 0.99)
-    covered, missing = coverage(
-        lambda: list(sojourn_times(rng, 0.8, n_run, n)), exponential_truth(0.8, shares), shares, 80
-    )
+    covered, missing = coverage(lambda: list(sojourn_times(rng, 0.8, n_run, n)), exponential_truth(0.8, shares), shares, 80)
     assert min(covered) >= 0.85, covered
     assert missing <= 0.05
 
@@ -68,9 +66,7 @@ def test_intervals_cover_at_load_0_8(n_run: int, n: int) -> None:
 def test_intervals_cover_an_autoregression() -> None:
     rng = np.random.default_rng(12)
     shares = (0.5, 0.95)
-    covered, missing = coverage(
-        lambda: [autoregression(rng, 0.9, 20_000)], [1000, 1000, 1000 + 100 * 1.6448536], shares, 200
-    )
+    covered, missing = coverage(lambda: [autoregression(rng, 0.9, 20_000)], [1000, 1000, 1000 + 100 * 1.6448536], shares, 200)
     assert min(covered) >= 0.88, covered
     assert missing <= 0.05
 
@@ -102,9 +98,7 @@ def test_a_short_run_gives_no_interval_but_a_reason(n_run: int, n: int, allowed:
     for _ in range(50):
         steady = steady_state(list(sojourn_times(rng, 0.8, n_run, n)), (0.95,))
         wrong += steady.mean is not None
-        assert steady.mean is not None or (
-            steady.n_effective is None and "no intervals" in steady.warnings[0]
-        )
+        assert steady.mean is not None or (steady.n_effective is None and "no intervals" in steady.warnings[0])
     assert wrong <= allowed
 
 
@@ -193,16 +187,12 @@ def test_what_differs_between_runs_only_widens_the_interval_of_many_replications
     estimate = steady_state(runs).mean
     assert estimate is not None
     means = [run.mean() for run in runs]
-    assert estimate.hi - estimate.lo == pytest.approx(
-        2 * 2.3646 * np.std(means, ddof=1) / math.sqrt(8), rel=0.02
-    )
+    assert estimate.hi - estimate.lo == pytest.approx(2 * 2.3646 * np.std(means, ddof=1) / math.sqrt(8), rel=0.02)
 
 
 def test_no_values_at_all() -> None:
     empty = np.zeros(0, dtype=np.int64)
-    assert steady_state([empty], (0.5,)) == Steady(
-        None, {0.5: None}, 0, None, ("run too short: no intervals",)
-    )
+    assert steady_state([empty], (0.5,)) == Steady(None, {0.5: None}, 0, None, ("run too short: no intervals",))
     assert steady_state([np.arange(9), empty]).mean is None
 
 
