@@ -145,7 +145,7 @@ class OctoAccessor:
                 "units": "cycles",
                 "warmup_requests": steady.warmup,
                 "n_effective": np.nan if steady.n_effective is None else steady.n_effective,
-                "warnings": "; ".join(steady.warnings),
+                "warnings": "\n".join(steady.warnings),
             },
         )
 

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from octomodel.accessor import BOUNDS, QUANTILES, OctoAccessor
+from octomodel.summary import Summary
 from octomodel.variables import CAUSE, POLICY, REPLICATION
 from octomodel.variables_study import BOUND, STATISTIC, WORKFLOW
 
@@ -18,12 +19,12 @@ FIGURES = ("makespan_cycles", "throughput_per_cycle")
 class StudyAccessor(OctoAccessor):
     """As for a result; a study of ``octomodel.demo_study`` answers from the summaries that it keeps."""
 
-    def summary(self) -> dict[str, object]:
+    def summary(self) -> Summary:
         """Return the main numbers of a result, or of one workflow under one policy of a study.
 
         Returns
         -------
-        dict
+        Summary
             As ``OctoAccessor.summary``.
 
         Raises
@@ -37,7 +38,8 @@ class StudyAccessor(OctoAccessor):
         kept = self._dataset["latency_cycles"].transpose(STATISTIC, BOUND)
         figures = [*FIGURES, *(name for name in BOUNDS if name in runs)]
         prints = [str(text) for text in runs["fingerprint"].values]
-        return {
+        values = {
+            "replications": runs.sizes[REPLICATION],
             "requests": int(runs["requests_ended"].sum()),
             "executions": int(runs["executions"].sum()),
             **{name: _number(runs[name].values.mean()) for name in figures},
@@ -56,6 +58,8 @@ class StudyAccessor(OctoAccessor):
             "exact": bool(runs.attrs["exact"]),
             "warnings": self._warnings(),
         }
+        title = f"{runs[WORKFLOW].item()} under {runs[POLICY].item()}"
+        return Summary(values, title=title, clock_hz=float(runs.attrs["clock_hz"]))
 
     def latency(self, quantiles: Sequence[float] = QUANTILES, *, milestone: str | None = None) -> xr.DataArray:
         """Return mean and quantiles of the latency with 95 % intervals; of a study those that it keeps.
@@ -84,7 +88,7 @@ class StudyAccessor(OctoAccessor):
         )
 
     def _warnings(self) -> list[str]:
-        said = [text for text in str(self._dataset["latency_warnings"].item()).split("; ") if text]
+        said = [text for text in str(self._dataset["latency_warnings"].item()).split("\n") if text]
         one = REPLICATION not in self._dataset.dims
         return (["latency: of all replications, not only of the selected one"] if one else []) + said
 
