@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+import octomodel as om
+from octomodel import cli
+from octomodel.errors import ModelError
+
 
 def blocks(repository: Path, language: str) -> list[str]:
     """Return the code blocks of the README in one language."""
@@ -33,6 +37,31 @@ def test_commands_run(repository: Path, tmp_path: Path) -> None:
             [sys.executable, "-c", code, *words], cwd=tmp_path, capture_output=True, text=True
         )
         assert answer.returncode == 0, (words, answer.stderr)
+
+
+def test_the_first_line_puts_the_program_on_the_path(repository: Path) -> None:
+    first = blocks(repository, "sh")[-1].splitlines()[0]
+    assert first == ". .venv/bin/activate"
+    activate = first.replace(".venv", sys.prefix)
+    shell = ["bash", "-c", f"{activate} && command -v octomodel"]
+    answer = subprocess.run(shell, env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True)
+    assert answer.stdout == f"{sys.prefix}/bin/octomodel\n", answer.stderr
+
+
+def test_mistakes_are_told_as_shown(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (block,) = blocks(repository, "text")
+    call, answer, _, command, message = block.splitlines()
+    with pytest.raises(ModelError) as raised:
+        eval(call.removeprefix(">>> "), {"dist": om.dist})
+    assert answer == f"ModelError: {raised.value}"
+    monkeypatch.chdir(tmp_path)
+    Path("assistant.yaml").write_text(
+        "octomodel: 1\nworkflow: {name: assistant, program: [{task: asr, time: {law: gamma, mean: 40000, cv: -0.2}}]}\n"
+    )
+    assert cli.main(command.split()[2:]) == cli.BAD_INPUT
+    assert capsys.readouterr().err == f"{message}\n"
 
 
 def test_make_targets_exist(repository: Path) -> None:
