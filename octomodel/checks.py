@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from octomodel.errors import ModelError, unknown
+from octomodel.errors import NOTHING, ModelError, unknown
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 SUM_TOLERANCE = 1e-9
@@ -101,7 +101,7 @@ def keys(path: str, value: object, known: Iterable[str], needed: Iterable[str] =
             raise unknown(f"{path}.{key}", str(key), names)
     for key in needed:
         if key not in value:
-            raise ModelError(f"{path}.{key}", None, f"a value: {key} is required")
+            raise ModelError(f"{path}.{key}", NOTHING, f"a value: {key} is required")
     return value
 
 

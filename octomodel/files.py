@@ -89,6 +89,10 @@ def save(dataset: xr.Dataset, path: str | os.PathLike[str]) -> None:
                 f"{target}: what was written does not read back ({error}); what was there is unchanged"
             ) from error
         _publish(fresh, target)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(target)) from error  # the file meant, not a part of it
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
