@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from octomodel import bounds as bound_of
+from octomodel import cautions as caution
 from octomodel import checks, ideal, lower, mapping, yaml_io, yaml_text
 from octomodel._version import __version__
-from octomodel.errors import ModelError
+from octomodel.errors import ModelError, ModelWarning
 from octomodel.hardware import System
 from octomodel.kernels.model import Model
 from octomodel.load import Load, closed
@@ -130,6 +132,11 @@ def simulate(
                 route=chosen.route,
                 memory_limit_bytes=memory_limit_bytes,
             )
+            if cautions and not outcomes:
+                for text in caution.found(
+                    workflow, hardware, source, owners, None if policy == IDEAL else chosen, lowered.n_request
+                ):
+                    warnings.warn(text, ModelWarning, stacklevel=2)
             if policy == IDEAL:
                 outcome = ideal.run(lowered.model, memory_limit_bytes=memory_limit_bytes, progress=show)
             else:
@@ -150,6 +157,7 @@ def simulate(
         milestones=lowered.milestones,
         deadline_cycles=lowered.deadline_cycles,
     )
+    same = caution.same_as(owners, None if policy == IDEAL else chosen)
     document = yaml_io.Document(workflow=workflow, hardware=hardware, load=source)
     return results.dataset(
         outcomes,
@@ -161,6 +169,7 @@ def simulate(
             "step": step or 0,
             "exact": int(exact(lowered.model)),
             "tables_digest": lowered.tables_digest,
+            **({} if same is None else {"note": f"same as {same}"}),
         },
     )
 
