@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -10,13 +11,15 @@ from pathlib import Path
 import pytest
 
 import octomodel as om
-from octomodel import cli
+from octomodel import cli, yaml_io
+from octomodel.elements import Branch, Fork, Loop, Select, Task, walk
 from octomodel.errors import ModelError
+from octomodel.load import KINDS
 
 
-def blocks(repository: Path, language: str) -> list[str]:
-    """Return the code blocks of the README in one language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", (repository / "README.md").read_text(), re.M | re.S)
+def blocks(repository: Path, language: str, name: str = "README.md") -> list[str]:
+    """Return the code blocks of a page in one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", (repository / name).read_text(), re.M | re.S)
 
 
 def test_python_examples_run(repository: Path, tmp_path: Path) -> None:
@@ -62,6 +65,24 @@ def test_mistakes_are_told_as_shown(
     )
     assert cli.main(command.split()[2:]) == cli.BAD_INPUT
     assert capsys.readouterr().err == f"{message}\n"
+
+
+def test_the_file_of_the_page_of_files_runs(
+    repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (repository / "docs/files.md").read_text()
+    (example,) = blocks(repository, "yaml", "docs/files.md")
+    path = tmp_path / "assistant.yaml"
+    path.write_text(example)
+    read = yaml_io.read_file(path)
+    assert read.workflow is not None and read.hardware is not None and read.load is not None
+    assert {type(item) for item in walk(read.workflow.program)} == {Task, Fork, Branch, Loop, Select}
+    assert cli.main(["run", str(path), "--json"]) == cli.DONE
+    out, err = capsys.readouterr()
+    assert json.loads(out)["requests"] == 2000
+    assert [line for line in err.splitlines() if "steady" not in line] == []
+    for kind in KINDS:
+        assert f"`{kind}`" in text
 
 
 def test_make_targets_exist(repository: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import pickle
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,3 +52,21 @@ def test_a_machine_with_an_unknown_keyword() -> None:
         make(cols=1)
     assert list(inspect.signature(om.System).parameters)[:2] == ["rows", "cols"]
     assert pickle.loads(pickle.dumps(CHIP)) == CHIP
+
+
+@pytest.mark.parametrize("suffix", ["nc", "zarr"])
+def test_a_result_is_saved_with_registered_variables_only(tmp_path: Path, suffix: str) -> None:
+    ds, path = om.simulate(ONE, CHIP, requests=5), tmp_path / f"run.{suffix}"
+    for changed in (ds.assign(foo=1), ds.assign_coords(foo=("request", range(5)))):
+        with pytest.raises(ModelError, match=r"^dataset\.foo: got a variable of your own; allowed: .*drop_vars\('foo'\)"):
+            changed.octo.save(path)
+    assert not path.exists()
+    ds.assign(foo=1).drop_vars("foo").octo.save(path)
+    ds[["executions"]].octo.save(tmp_path / f"part.{suffix}")
+    assert om.load(path).identical(ds)
+
+
+def test_a_milestone_where_there_are_none() -> None:
+    ds = om.simulate(ONE, CHIP, requests=5)
+    with pytest.raises(ModelError, match="^milestone: got 'x'; allowed: nothing: there are none$"):
+        ds.octo.latency(milestone="x")
