@@ -38,7 +38,7 @@ types: $(dev_env)
 nojit: export NUMBA_DISABLE_JIT = 1
 nojit: $(test_env)
 	$(python) -m coverage run $(pytest) -m "nojit and not deep" $(TESTS)
-	$(python) -m coverage report --include='kernels/*' --fail-under=99
+	$(python) -m coverage report --precision=2 --fail-under=100
 
 deep: $(test_env)
 	$(python) $(pytest) --hypothesis-profile=nightly-deep -m deep $(TESTS)

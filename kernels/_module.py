@@ -15,6 +15,7 @@ from types import MethodType
 from typing import Any
 
 from llvmlite.binding import Linkage
+from numba.core import config
 from numba.core.codegen import CPUCodeLibrary, JITCPUCodegen
 
 _helpers: set[str] = set()
@@ -46,6 +47,17 @@ def _with_all_it_reaches(library: Any) -> Any:
 
 
 @contextmanager
+def _without_vectors() -> Iterator[None]:
+    """Switch off Numba's vectorisers."""
+    before = config.LOOP_VECTORIZE, config.SLP_VECTORIZE
+    config.LOOP_VECTORIZE = config.SLP_VECTORIZE = 0
+    try:
+        yield
+    finally:
+        config.LOOP_VECTORIZE, config.SLP_VECTORIZE = before
+
+
+@contextmanager
 def one_module() -> Iterator[None]:
     """Leave helpers unfinished while an entry kernel is compiled; one kernel at a time."""
 
@@ -61,7 +73,9 @@ def one_module() -> Iterator[None]:
         for function in self._final_module.functions:
             if function.linkage == Linkage.linkonce_odr and not function.is_declaration:
                 function.linkage = Linkage.internal
-        optimize_alone(self)
+        # loops of a few turns gain nothing from vectors, and all the code around them pays for their registers
+        with _without_vectors():
+            optimize_alone(self)
 
     def set_environment(self: Any, name: str, environment: Any) -> None:
         # that of a helper is never read: kernels raise nothing and create no objects

@@ -59,12 +59,8 @@ def _idle(w: World, u: int, t: int) -> None:
 
 
 def _hold(w: World, u: int, t: int) -> None:
-    """Set the state of TBU ``u``, whose run has ended, from the tokens it still holds (rule 9.1)."""
-    tbu = w.tbu[u]
-    if tbu.pending == 0:
-        idle(w, u, t)
-    else:
-        enter(w, u, t, CONTROL if tbu.control > 0 else BLOCKED)
+    """Set the state of TBU ``u``, whose run has ended but which still holds tokens, from where they are (rule 9.1)."""
+    enter(w, u, t, CONTROL if w.tbu[u].control > 0 else BLOCKED)
 
 
 def _due_take(w: World, station: int) -> None:

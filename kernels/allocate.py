@@ -8,12 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import world as wd
-from .codes import DEAD, IDLE, N_CAUSES, NEVER, NO_EVENT
+from .codes import DEAD, IDLE, MAX_CYCLE, N_CAUSES, NEVER, NO_EVENT
 from .model import DISPATCH_OWN, FORK, JOIN, NO_HORIZON, SELECT, Model
 from .world import World
 
 I64 = NDArray[np.int64]
 FAR = 2**40  # lookahead of a group without links
+CONSTANT = frozenset(
+    "node edge_node edge_weight law_at law knots task attribute attribute_values candidate_first candidate owner member"
+    " group_cluster route_port".split()
+)
+"""What no kernel writes: the optimiser may keep what it has read."""
 
 
 def _starts(counts: I64) -> I64:
@@ -74,8 +79,8 @@ def _program(model: Model) -> dict[str, Any]:
             edge_end=p.edge_indptr[1:],
             join_number=np.where(joins, np.cumsum(joins) - 1, -1),
         ),
-        "edge_node": _fixed(p.edge_node),
-        "edge_weight": _fixed(p.edge_weight),
+        "edge_node": p.edge_node,
+        "edge_weight": p.edge_weight,
         "law_at": _filled(
             wd.LAW_AT,
             p.node_law.size,
@@ -84,7 +89,7 @@ def _program(model: Model) -> dict[str, Any]:
             slope=p.node_slope.reshape(-1),
         ),
         "law": _filled(wd.LAW, len(p.law_kind), kind=p.law_kind, offset=p.law_offset, size=p.law_size),
-        "knots": _fixed(p.knots),
+        "knots": p.knots,
         "task": _filled(
             wd.TASK,
             len(p.task_node),
@@ -100,7 +105,7 @@ def _program(model: Model) -> dict[str, Any]:
             first=first,
             count=np.diff(p.attribute_indptr),
         ),
-        "attribute_values": _fixed(p.attribute_values),
+        "attribute_values": p.attribute_values,
     }
 
 
@@ -142,7 +147,7 @@ def _machine(model: Model) -> dict[str, Any]:
     candidates = np.bincount(at, minlength=n_pipeline * n_task)
     reports = np.zeros(n_pipeline, np.int64)
     reports[np.flatnonzero(candidates > 1) // n_task] = 1
-    hooks = 1 if load.dispatch != DISPATCH_OWN else 0
+    hooks = load.dispatch != DISPATCH_OWN or _last_sample(model) > 0
     order = np.argsort(m.cluster_group, kind="stable")
     sizes = np.bincount(m.cluster_group)
     group = _filled(wd.GROUP, len(sizes), first=_starts(sizes)[:-1], end=_starts(sizes)[1:], lookahead=FAR)
@@ -172,7 +177,7 @@ def _machine(model: Model) -> dict[str, Any]:
         "owner": owner,
         "member": member,
         "group_cluster": order,
-        "route_port": _fixed(m.route_port),
+        "route_port": m.route_port,
         "tbu": tbu,
         "tbu_cycles": np.zeros(len(tbu) * N_CAUSES, np.int64),
         "events": np.full(2 * int(leaves.sum()), NO_EVENT),
@@ -192,7 +197,7 @@ def _machine(model: Model) -> dict[str, Any]:
             leaves=leaves,
             free_cbus=m.cluster_cbus,
             arrival=arrival,
-            hook=np.where((reports[pipeline_of] > 0) | (hooks > 0), m.epoch, NEVER),
+            hook=np.where((reports[pipeline_of] > 0) | hooks, m.epoch, NEVER),
             spill_free=spill,
             spill_slots=spill,
             next=NEVER,
@@ -219,16 +224,23 @@ def _machine(model: Model) -> dict[str, Any]:
         ),
         "group": group,
         "reported": reported,
+        "sample": _filled(wd.SAMPLE, load.epochs * len(stations), backlog=-1, arrived=-1, owners=-1),
     }
+
+
+def _last_sample(model: Model) -> int:
+    """Return the cycle of the last sample that a run can reach, 0 for none (rules 8.6 and 9.5)."""
+    epoch = model.machine.epoch
+    return min(model.load.epochs, (MAX_CYCLE - 1) // epoch) * epoch
 
 
 def shared(model: Model) -> dict[str, Any]:
     """Return the arrays that all workers share."""
     load = model.load
     n_request = len(load.source_request)
+    arrays = {**_program(model), **_machine(model)}
     return {
-        **_program(model),
-        **_machine(model),
+        **{name: _fixed(array) if name in CONSTANT else array for name, array in arrays.items()},
         "source_request": _fixed(load.source_request),
         "request_phase": _fixed(load.request_phase),
         # written for a closed load only; for others no second copy is held
@@ -254,6 +266,7 @@ def _controls(model: Model, fields: dict[str, Any], pools: dict[str, int]) -> wd
         "max_members": int(fields["pipeline"]["members"].max()),
         "rounding": load.step if inexact else 0,
         "horizon": min(load.horizon, NO_HORIZON),
+        "last_sample": _last_sample(model),
         "cluster_queues": 3 * len(fields["station"]),
         "n_free_requests": pools["requests"],
         "n_free_reports": pools["reports"],

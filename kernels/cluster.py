@@ -221,18 +221,40 @@ def _hook(w: World, c: int, t: int) -> None:
 hook = jit(_hook)
 
 
+def _sample_stations(w: World, c: int, t: int) -> None:
+    """Note of every station of cluster ``c`` what waits there, what has become ready so far, and how many own it (rule
+    9.5).
+    """
+    ctl = w.ctl[0]
+    first = ((t // ctl.epoch - 1) * ctl.n_cluster + c) * ctl.n_task
+    for task in range(ctl.n_task):
+        station = w.station[c * ctl.n_task + task]
+        sample = w.sample[first + task]
+        sample.backlog = station.fresh_len + station.again_len
+        # nothing leaves a queue without being counted as taken
+        sample.arrived = station.fresh_taken + station.recirculation_taken + sample.backlog
+        sample.owners = station.owner_end - station.owner
+
+
+sample_stations = jit(_sample_stations)
+
+
 def _cycle(w: World, c: int, t: int) -> int:
     """Let cluster ``c`` do all that is due at cycle ``t``, and return when it next has anything due; cost follows what
     is due, not the size of the cluster.
     """
+    ctl = w.ctl[0]
     cluster = w.cluster[c]
     following = rounds(w, c, t)
     if cluster.hook == t:
         group = w.group[cluster.group]
         if group.unfinished > 0 or group.last_end >= t:
+            if t <= ctl.last_sample:
+                sample_stations(w, c, t)
             hook(w, c, t)
-            cluster.hook = t + w.ctl[0].epoch
-            if w.ctl[0].dispatch != DISPATCH_OWN:
+            needed = ctl.dispatch != DISPATCH_OWN or w.pipeline[cluster.pipeline].reports != 0
+            cluster.hook = t + ctl.epoch if needed or t < ctl.last_sample else NEVER
+            if ctl.dispatch != DISPATCH_OWN:
                 following = rounds(w, c, t)
         else:
             cluster.hook = NEVER

@@ -17,13 +17,14 @@ PREPARING, RUNNING = 1, 2  # tbu.stage; 0 otherwise
 
 
 def _lowest_idle(w: World, station_number: int) -> int:
-    """Return the lowest-numbered idle unreserved owner of a station that has one."""
+    """Return the lowest-numbered idle unreserved owner of a station that has one: the last, when no other is."""
     station = w.station[station_number]
-    for place in range(station.owner, station.owner_end):
+    last = station.owner_end - 1
+    for place in range(station.owner, last):
         tbu = w.tbu[w.owner[place]]
         if tbu.state == IDLE and tbu.reserved < 0:
             return int(w.owner[place])
-    return -1
+    return int(w.owner[last])
 
 
 lowest_idle = inlined(_lowest_idle)

@@ -117,6 +117,7 @@ class Load(NamedTuple):
     step: int  # 0: exact
     dispatch: int
     route: int
+    epochs: int = 0  # epoch hooks at which each cluster is sampled (rule 9.5)
 
 
 class Model(NamedTuple):

@@ -48,6 +48,7 @@ LINK = record("cluster latency rate_bytes rate_cycles free messages bytes busy w
 PIPELINE = record("home window next end in_flight member_first members reports admitted source_wait")
 GROUP = record("first end unfinished last_end lookahead fingerprint")
 REPORTED = record("free present")
+SAMPLE = record("backlog arrived owners")
 OPTION = record("cluster hops free present owners")
 TOKEN = record("next kind request node bytes mark holder place time key cluster answer since owner routed", "work")
 REQUEST = record("next id place key phase pipeline")
@@ -56,7 +57,7 @@ CONTROLS = record(
     "n_node n_task n_loop n_join n_milestone n_attribute n_rows n_cols torus n_cluster n_residents max_members"
     " closed in_bytes seed_key horizon step dispatch route local_bytes local_cycles local_latency decision_cycles"
     " switch_cycles reload_cycles reload_rate_bytes reload_rate_cycles epoch surplus_after report_bytes"
-    " control_bytes hooks rounding cluster_queues others budget h1 h2 executions free_token free_request"
+    " control_bytes last_sample rounding cluster_queues others budget h1 h2 executions free_token free_request"
     " n_free_requests free_report n_free_reports needed stack order_n push_n take_n group group_end started"
     " failed",
 )
@@ -93,6 +94,7 @@ class World(NamedTuple):
     pipeline: Records
     group: Records
     reported: Records  # (cluster * max_members + member) * n_task + task, or empty
+    sample: Records  # (epoch * n_cluster + cluster) * n_task + task, or empty
     request_arrival: I64  # by place in the sources, as a pipeline takes them; a closed load's are written at admission
     request_end: I64  # by place
     request_milestone: I64  # milestone * n_request + place

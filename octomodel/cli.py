@@ -30,13 +30,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         # imported here, for what takes a second may be interrupted
         from octomodel import cli_app
-        from octomodel.errors import ModelError, ModelWarning, RunError
+        from octomodel.errors import ModelError, RunError
 
+        shown = warnings.showwarning
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("always", ModelWarning)
-                warnings.showwarning = _warn
-                code = cli_app.call(sys.argv[1:] if argv is None else argv)
+            warnings.showwarning = _warn
+            code = cli_app.call(sys.argv[1:] if argv is None else argv)
             sys.stdout.flush()
             return code
         except ModelError as error:
@@ -47,6 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 return DONE
             return _say(STOPPED, str(error) or "out of memory")
+        finally:
+            warnings.showwarning = shown
     except KeyboardInterrupt:
         return _say(INTERRUPTED, "interrupted")
     except Exception:

@@ -107,6 +107,7 @@ def run(
     ] = None,
     settings: Settings = None,
     replications: Annotated[Count, Parameter(help="Independent runs.")] = 1,
+    epochs: Annotated[Count, Parameter(help="Sample each cluster at the first so many epochs.")] = 0,
     threads: Annotated[Count | None, Parameter(help="Worker threads; no result depends on them.")] = None,
     memory_limit: Annotated[
         Count | None, Parameter(help="Bytes that the arrays of the run may take; default: 8 GiB.")
@@ -126,6 +127,7 @@ def run(
         load=load,
         settings=settings or [],
         replications=replications,
+        epochs=epochs,
         threads=threads,
         memory_limit=memory_limit,
         as_json=as_json,

@@ -24,6 +24,7 @@ def run(
     load: str | None,
     settings: Sequence[str],
     replications: int,
+    epochs: int,
     threads: int | None,
     memory_limit: int | None,
     as_json: bool,
@@ -54,9 +55,11 @@ def run(
             source,
             seed=seed,
             replications=replications,
+            epochs=epochs,
             threads=threads,
             progress=True,
             memory_limit_bytes=limit,
+            cautions=lambda text: print(f"octomodel: warning: {text}", file=sys.stderr),
         )
     )
     summary = figures(result)

@@ -39,11 +39,12 @@ def simulate(
     horizon: int | None = None,
     step: int | None = None,
     placement: Mapping | None = None,
+    epochs: int = 0,
     bounds: bool = True,
     threads: int | None = None,
     memory_limit_bytes: int = lower.MEMORY_LIMIT_BYTES,
     progress: bool = False,
-    cautions: bool = True,
+    cautions: bool | Callable[[str], None] = True,
 ) -> xr.Dataset:
     """Simulate a workflow on a machine under one policy.
 
@@ -67,6 +68,9 @@ def simulate(
         Step in cycles; exact up to the smallest latency of a link, which is the default.
     placement : Mapping, optional
         From ``octomodel.mapping``; default: owners in proportion to demand.
+    epochs : int
+        Sample backlog, demand and owners of each cluster at the first so many epochs, at most 2**20, the last at cycle
+        2**62 or before.
     bounds : bool
         Whether to compute the work, path and fluid bounds of each replication.
     threads : int, optional
@@ -75,8 +79,9 @@ def simulate(
         What the arrays of the description, and those of the requests in flight of each thread, may take.
     progress : bool
         Whether to show a progress bar.
-    cautions : bool
-        Whether to warn of what makes a result easy to misread (``octomodel.cautions``), before the run.
+    cautions : bool or callable
+        Whether to warn of what makes a result easy to misread (``octomodel.cautions``), before the run; or what is
+        called with each such sentence instead.
 
     Returns
     -------
@@ -131,12 +136,16 @@ def simulate(
                 dispatch=chosen.dispatch,
                 route=chosen.route,
                 memory_limit_bytes=memory_limit_bytes,
+                epochs=epochs,
             )
             if cautions and not outcomes:
                 for text in caution.found(
                     workflow, hardware, source, owners, None if policy == IDEAL else chosen, lowered.n_request
                 ):
-                    warnings.warn(text, ModelWarning, stacklevel=2)
+                    if callable(cautions):
+                        cautions(text)
+                    else:
+                        warnings.warn(text, ModelWarning, stacklevel=2)
             if policy == IDEAL:
                 outcome = ideal.run(lowered.model, memory_limit_bytes=memory_limit_bytes, progress=show)
             else:
@@ -156,6 +165,8 @@ def simulate(
         clock_hz=hardware.clock_hz,
         milestones=lowered.milestones,
         deadline_cycles=lowered.deadline_cycles,
+        epochs=lowered.model.load.epochs,
+        epoch_cycles=hardware.epoch_cycles,
     )
     same = caution.same_as(owners, None if policy == IDEAL else chosen)
     document = yaml_io.Document(workflow=workflow, hardware=hardware, load=source)

@@ -16,7 +16,15 @@ from octomodel.kernels.ideal import advance_pool
 from octomodel.kernels.interpret import call
 from octomodel.kernels.model import I64, NO_HORIZON, Model
 from octomodel.kernels.world import Records
-from octomodel.outcome import CAUSES, CLUSTER_FIELDS, LINK_FIELDS, PIPELINE_FIELDS, STATION_FIELDS, Outcome
+from octomodel.outcome import (
+    CAUSES,
+    CLUSTER_FIELDS,
+    EPOCH_FIELDS,
+    LINK_FIELDS,
+    PIPELINE_FIELDS,
+    STATION_FIELDS,
+    Outcome,
+)
 
 CHUNK = 50_000  # executions, decisions and admissions per call of the kernel: about 10 ms, for Ctrl-C
 SLOTS = 256  # requests an unlimited load begins with
@@ -191,6 +199,7 @@ def _collect(model: Model, pool: Pool) -> Outcome:
         cluster=cluster,
         pipeline=pipeline,
         fingerprint="".join(f"{int(pool.ctl[lane][0]):016x}" for lane in ("h1", "h2")),
+        epoch={name: np.full((load.epochs, n_cluster, n_task), -1) for name in EPOCH_FIELDS},
     )
 
 

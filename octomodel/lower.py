@@ -81,6 +81,7 @@ def lower(
     dispatch: int = DISPATCH_OWN,
     route: int = ROUTE_NEAREST,
     steals: bool | None = None,
+    epochs: int = 0,
     memory_limit_bytes: int = MEMORY_LIMIT_BYTES,
 ) -> Lowered:
     """Return everything a run depends on, as arrays.
@@ -102,8 +103,11 @@ def lower(
     steals : bool, optional
         Whether a dispatch may ask a neighbour, which couples neighbouring clusters; default: when
         ``dispatch`` is DISPATCH_STEAL.
+    epochs : int
+        At how many epoch hooks, from the first on, each cluster is sampled; at most 2**20, the last at cycle 2**62 or
+        before.
     memory_limit_bytes : int
-        What the arrays of requests, machine and routes may take.
+        What the arrays of requests, machine, routes and samples may take.
 
     Returns
     -------
@@ -112,12 +116,14 @@ def lower(
     Raises
     ------
     ModelError
-        When the number of requests is missing or too large for the memory limit; a configuration does not fit
-        a resident place; a queue is described for an unknown task; the mapping is one for something else; two
-        clusters that must talk have no path; an arrival, an execution or a counter would pass its limit.
+        When the number of requests is missing; requests or samples are too many for the memory limit; a
+        configuration does not fit a resident place; a queue is described for an unknown task; the mapping is one
+        for something else; two clusters that must talk have no path; an arrival, an execution or a counter would
+        pass its limit.
     """
     count = _requests(load, requests)
-    for name, value, high in (("seed", seed, 2**63 - 1), ("replication", replication, 2**32)):
+    last_epoch = min(2**20, 2**62 // system.epoch_cycles)  # whose cycle is an int64
+    for name, value, high in (("seed", seed, 2**63 - 1), ("replication", replication, 2**32), ("epochs", epochs, last_epoch)):
         checks.integer(name, value, 0, high)
     if mapping.demand.shape != (len(workflow.tasks),):
         raise ModelError(
@@ -127,7 +133,7 @@ def lower(
         )
     checks.one_of("dispatch", str(dispatch), (str(DISPATCH_OWN), str(DISPATCH_STEAL)))
     checks.one_of("route", str(route), (str(ROUTE_NEAREST), str(ROUTE_SHORTEST)))
-    _check_memory(workflow, system, load, count, memory_limit_bytes)
+    _check_memory(workflow, system, load, count, epochs, memory_limit_bytes)
     program, digest = lower_program(workflow, system)
     steal = dispatch == DISPATCH_STEAL if steals is None else steals
     machine = lower_machine(system, mapping, Needs(program.task_slots, load.in_flight, steal))
@@ -149,6 +155,7 @@ def lower(
         step=0 if step is None else checks.integer("step", step, 1, 2**40),
         dispatch=dispatch,
         route=route,
+        epochs=int(epochs),
     )
     return Lowered(
         model=Model(program, machine, source),
@@ -175,7 +182,7 @@ def _requests(load: Load, requests: int | None) -> int:
     return checks.integer("load.requests", count, 1, MAX_REQUESTS)
 
 
-def _check_memory(workflow: Workflow, system: System, load: Load, requests: int, limit: int) -> None:
+def _check_memory(workflow: Workflow, system: System, load: Load, requests: int, epochs: int, limit: int) -> None:
     """Refuse what the arrays of a run could not hold, before any of them is made."""
     phases = len(workflow.phases.names) if workflow.phases is not None else 1
     nodes = len(workflow.graph().nodes)
@@ -187,6 +194,8 @@ def _check_memory(workflow: Workflow, system: System, load: Load, requests: int,
         * 8
         * (20 + len(workflow.tasks)),
         f"{phases} phases of {nodes} nodes": phases * nodes * 40,
+        # a kernel's record, and the arrays that are made of it
+        f"{epochs} epochs of {system.n_cluster} clusters": epochs * system.n_cluster * len(workflow.tasks) * 64,
     }
     total = sum(parts.values())
     if total > limit:

@@ -38,6 +38,7 @@ CLUSTER_FIELDS = (
     "reloads",
 )
 PIPELINE_FIELDS = ("admitted", "source_wait")
+EPOCH_FIELDS = ("backlog", "demand", "owners")
 
 
 @dataclass
@@ -45,7 +46,8 @@ class Outcome:
     """Counters and times of one run.
 
     ``station``, ``link``, ``cluster`` and ``pipeline`` map each name of the tuples above to an int64 array of shape
-    (cluster, tb), (4 * cluster,), (cluster,) and (pipeline,). Times are cycles; -1 marks what did not happen.
+    (cluster, tb), (4 * cluster,), (cluster,) and (pipeline,); ``epoch`` likewise of shape (epoch, cluster, tb), with as
+    many rows as samples were asked for. Times are cycles; -1 marks what did not happen.
     """
 
     status: str  # "done" or "horizon"
@@ -60,6 +62,7 @@ class Outcome:
     cluster: dict[str, I64]
     pipeline: dict[str, I64]
     fingerprint: str  # 32 hexadecimal digits
+    epoch: dict[str, I64] = field(default_factory=dict)  # samples (rule 9.5)
     bounds: dict[str, float] = field(default_factory=dict)  # work_bound, path_bound, fluid_bound (cycles)
     wall_seconds: float = 0.0
     compile_seconds: float = 0.0

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from octomodel import variables
 from octomodel.outcome import CAUSES, Outcome
-from octomodel.variables import CAUSE, MILESTONE, NONE, POLICY, REPLICATION, TB, make
+from octomodel.variables import CAUSE, EPOCH, MILESTONE, NONE, POLICY, REPLICATION, TB, make
 
 PORTS = ("west", "east", "north", "south")
 PROVENANCE = ("version", "seed", "configuration", "step", "exact", "tables_digest")
@@ -38,6 +38,10 @@ class Names:
         Names of the milestones, by index.
     deadline_cycles : int or None
         Deadline from arrival.
+    epochs : int
+        Number of samples.
+    epoch_cycles : int
+        Cycles between them.
     """
 
     policy: str
@@ -48,6 +52,8 @@ class Names:
     clock_hz: float
     milestones: tuple[str, ...] = ()
     deadline_cycles: int | None = None
+    epochs: int = 0
+    epoch_cycles: int = 0
 
 
 def dataset(outcomes: Sequence[Outcome], *, names: Names, attrs: Mapping[str, object]) -> xr.Dataset:
@@ -134,6 +140,8 @@ def _copied(outcomes: Sequence[Outcome], names: Names) -> dict[str, NDArray[np.g
         entity, _, key = entry.source.partition(".")
         if not entity or (MILESTONE in entry.dims and not names.milestones):
             continue
+        if EPOCH in entry.dims and not names.epochs:
+            continue
         if entity == "bounds" and not all(key in outcome.bounds for outcome in outcomes):
             continue
         fields = [getattr(outcome, entity) for outcome in outcomes]
@@ -191,6 +199,8 @@ def _axes(names: Names, n_replication: int) -> dict[str, xr.Variable]:
     }
     if names.milestones:
         axes[MILESTONE] = make(MILESTONE, np.array(names.milestones))
+    if names.epochs:
+        axes["epoch_cycle"] = make("epoch_cycle", np.arange(1, names.epochs + 1, dtype=np.int64) * names.epoch_cycles)
     return axes
 
 

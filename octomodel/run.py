@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from octomodel.errors import ModelError, RunError
 from octomodel.kernels import _jit, advance, allocate, codes, interpret
 from octomodel.kernels.model import NO_HORIZON, Model
-from octomodel.kernels.world import World
+from octomodel.kernels.world import Records, World
 from octomodel.outcome import CAUSES, CLUSTER_FIELDS, LINK_FIELDS, PIPELINE_FIELDS, STATION_FIELDS, Outcome
 
 CHUNK = 100_000  # cycles of clusters per call of the kernel: about 10 ms, so that Ctrl-C and progress feel immediate
@@ -209,6 +209,14 @@ def _by_request(model: Model, by_place: NDArray[np.int64]) -> NDArray[np.int64]:
     return out
 
 
+def _samples(sample: Records, shape: tuple[int, int, int]) -> dict[str, NDArray[np.int64]]:
+    """Return the samples by epoch, cluster and TB; the kernel counts what became ready from the start on."""
+    taken = sample.reshape(shape)
+    demand = np.diff(taken["arrived"], axis=0, prepend=0)
+    demand[taken["arrived"] < 0] = -1
+    return {"backlog": taken["backlog"].copy(), "demand": demand, "owners": taken["owners"].copy()}
+
+
 def _collect(model: Model, fields: dict[str, np.ndarray], worlds: list[World]) -> Outcome:
     end = fields["request_end"]
     done = bool((end >= 0).all())
@@ -233,4 +241,5 @@ def _collect(model: Model, fields: dict[str, np.ndarray], worlds: list[World]) -
         cluster={f: fields["cluster"][f].copy() for f in CLUSTER_FIELDS},
         pipeline={f: fields["pipeline"][f].copy() for f in PIPELINE_FIELDS},
         fingerprint="".join(f"{s:016x}" for s in sums),
+        epoch=_samples(fields["sample"], (model.load.epochs, n_cluster, n_task)),
     )

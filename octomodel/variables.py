@@ -20,6 +20,7 @@ CLUSTER = "cluster"
 TB = "tb"
 LINK = "link"
 PIPELINE = "pipeline"
+EPOCH = "epoch"
 
 STUDY_DIMS = (POLICY, REPLICATION)
 """Dims that may stand, in this order, before the registered dims of a variable that belongs to a run."""
@@ -61,6 +62,7 @@ class Variable:
 
 
 _STATION, _CLUSTER, _LINK, _PIPELINE = (CLUSTER, TB), (CLUSTER,), (LINK,), (PIPELINE,)
+_SAMPLE = (EPOCH, CLUSTER, TB)
 
 _RUN: tuple[tuple[str, tuple[str, ...], str, str, str, str], ...] = (
     (
@@ -244,6 +246,16 @@ _RUN: tuple[tuple[str, tuple[str, ...], str, str, str, str], ...] = (
         "sum of the waits at the source",
         "pipeline.source_wait",
     ),
+    ("epoch_backlog", _SAMPLE, "int64", "1", "tokens ready and waiting; -1: the run was over", "epoch.backlog"),
+    (
+        "epoch_demand",
+        _SAMPLE,
+        "int64",
+        "1",
+        "tokens that became ready since the sample before; -1: the run was over",
+        "epoch.demand",
+    ),
+    ("epoch_owners", _SAMPLE, "int64", "1", "TBUs that own the TB; -1: the run was over", "epoch.owners"),
 )
 
 _AXES: tuple[tuple[str, tuple[str, ...], str, str, str], ...] = (
@@ -257,6 +269,7 @@ _AXES: tuple[tuple[str, tuple[str, ...], str, str, str], ...] = (
     ("cluster_col", (CLUSTER,), "int64", "1", "column of the cluster in the mesh"),
     ("link_cluster", (LINK,), "int64", "1", "cluster that sends on the link; link = 4 * cluster + port"),
     ("link_port", (LINK,), "str", "", "side on which the link leaves: west, east, north or south"),
+    ("epoch_cycle", (EPOCH,), "int64", "cycles", "cycle of the epoch hook at which the sample is taken"),
 )
 
 REGISTRY: dict[str, Variable] = {

@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 
 from octomodel.errors import RunError
 from octomodel.kernels.model import Model
-from octomodel.outcome import CAUSES, CLUSTER_FIELDS, LINK_FIELDS, PIPELINE_FIELDS, STATION_FIELDS, Outcome
+from octomodel.outcome import (
+    CAUSES,
+    CLUSTER_FIELDS,
+    EPOCH_FIELDS,
+    LINK_FIELDS,
+    PIPELINE_FIELDS,
+    STATION_FIELDS,
+    Outcome,
+)
 from octomodel.run import run
 from octomodel.testing.laws import violations
 from octomodel.testing.laws_events import event_violations
@@ -45,6 +53,7 @@ def fields_of_outcome(outcome: Outcome) -> Fields:
         ("link", outcome.link, ("link",)),
         ("cluster", outcome.cluster, ("cluster",)),
         ("pipeline", outcome.pipeline, ("pipeline",)),
+        ("epoch", outcome.epoch, ("epoch", "cluster", "tb")),
     ):
         for name, array in values.items():
             out[f"{entity} {name}", dims] = array
@@ -85,6 +94,11 @@ def fields_of_reference(model: Model, reference: Reference) -> Fields:
     ):
         for name in names:
             out[f"{entity} {name}", (entity,)] = np.array(values[name], dtype=np.int64)
+    samples = np.full((len(EPOCH_FIELDS), model.load.epochs, n_cluster, n_task), -1)
+    for (epoch, c, tb), sample in reference.epoch.items():
+        samples[:, epoch, c, tb] = sample
+    for name, sampled in zip(EPOCH_FIELDS, samples, strict=True):
+        out[f"epoch {name}", ("epoch", "cluster", "tb")] = sampled
     return out
 
 

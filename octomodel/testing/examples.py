@@ -36,7 +36,7 @@ __all__ = ["Example", "bounds", "draw", "mix", "run", "unit"]
 
 PORTS = ("west", "east", "north", "south")
 _WORKFLOW = ("attributes", "phases", "in_bytes", "milestones")
-_RUN = ("seed", "horizon", "step")
+_RUN = ("seed", "horizon", "step", "epochs")
 
 
 class Example:
@@ -49,7 +49,7 @@ class Example:
 
     ``ran["blocked"]`` is a counter: a part of the time split by TBU; a field of a station by TB, or by cluster
     and TB where there are several clusters; a field of a link by those where it is not 0; a field of a cluster
-    or pipeline as a list.
+    or pipeline as a list; a sample (rule 9.5) by epoch, then as a field of a station.
 
     Attributes
     ----------
@@ -100,10 +100,14 @@ class Example:
         if name in ran.link:
             found = ((divmod(place, 4), int(value)) for place, value in enumerate(ran.link[name]))
             return {f"{PORTS[port]} of {cluster}": value for (cluster, port), value in found if value}
+        if name in ran.epoch:
+            samples: list[Any] = ran.epoch[name].tolist()
+            return [row[0] if len(row) == 1 else row for row in samples]
         for fields in (ran.cluster, ran.pipeline):
             if name in fields:
                 return fields[name].tolist()
-        raise unknown("example", name, {*CAUSES, *ran.station, *ran.link, *ran.cluster, *ran.pipeline})
+        known = {*CAUSES, *ran.station, *ran.link, *ran.cluster, *ran.pipeline, *ran.epoch}
+        raise unknown("example", name, known)
 
     def __repr__(self) -> str:
         return "\n".join(
@@ -155,8 +159,9 @@ def run(
     pipeline : int[cluster], optional
         As there.
     **options
-        Of ``Workflow``: attributes, phases, in_bytes, milestones. Of ``lower``: seed, horizon, step. All others
-        are of ``System``, whose default is one row of clusters with as many TBUs as the most owners need.
+        Of ``Workflow``: attributes, phases, in_bytes, milestones. Of ``lower``: seed, horizon, step,
+        epochs. All others are of ``System``, whose default is one row of clusters with as many TBUs as the most
+        owners need.
 
     Returns
     -------

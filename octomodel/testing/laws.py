@@ -277,6 +277,27 @@ def little(model: Model, outcome: Outcome) -> list[str]:
     return found
 
 
+def samples_add_up(model: Model, outcome: Outcome) -> list[str]:
+    """Samples of a cluster go on until its hooks end; what became ready and waits no more has been taken (rule 9.5)."""
+    backlog, demand = outcome.epoch["backlog"], outcome.epoch["demand"]
+    found = []
+    sampled: NDArray[np.bool_] = np.all(backlog >= 0, axis=2, keepdims=True)
+    if any(((values >= 0) != sampled).any() for values in outcome.epoch.values()):
+        found.append("a sample of some stations of a cluster only")
+    if (sampled[1:] & ~sampled[:-1]).any():
+        found.append("a sample after a hook without one")
+    # at each sample; as at the one before where there is none
+    taken = np.cumsum(np.where(sampled, demand, 0), axis=0) - backlog
+    final = outcome.station["fresh_taken"] + outcome.station["recirculation_taken"]
+    before = np.concatenate([np.zeros_like(taken[:1]), taken[:-1]])
+    for e, c, tb in np.argwhere(sampled & ((taken < before) | (taken > final))):
+        counts = f"{taken[e, c, tb]} taken, {before[e, c, tb]} before, {final[c, tb]} in the end"
+        found.append(f"epoch {e}, cluster {c}, tb {tb}: {counts}")
+    if (sampled & (outcome.epoch["owners"] != owners_of(model))).any():
+        found.append("an owner has changed")
+    return found
+
+
 LAWS: tuple[Law, ...] = (
     no_deadlock,
     request_conservation,
@@ -290,6 +311,7 @@ LAWS: tuple[Law, ...] = (
     at_least_one_owner,
     link_never_above_its_rate,
     little,
+    samples_add_up,
     *LENDING_LAWS,
 )
 IDEAL_LAWS: tuple[Law, ...] = (

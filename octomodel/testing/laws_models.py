@@ -38,6 +38,11 @@ def stepping(model: Model, step: int) -> Model:
     return model._replace(load=model.load._replace(step=step))
 
 
+def sampled(model: Model, epochs: int) -> Model:
+    """Return the model of which so many epochs are sampled."""
+    return model._replace(load=model.load._replace(epochs=epochs))
+
+
 def one_speed(model: Model) -> Model:
     """Return the model with every TBU at speed 1."""
     return model._replace(machine=model.machine._replace(tbu_speed=np.ones(len(model.machine.tbu_speed))))

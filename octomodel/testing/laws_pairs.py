@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from octomodel.kernels.model import Model
-from octomodel.outcome import CAUSES, Outcome
+from octomodel.outcome import CAUSES, EPOCH_FIELDS, Outcome
 from octomodel.testing.agreement import Fields, fields_of_outcome, unequal
 from octomodel.testing.laws_models import spare_tbus
 
@@ -26,6 +26,8 @@ TIMES = frozenset(
     )
 )
 """Fields in cycles; the others are counts."""
+SAMPLES = tuple(f"epoch {name}" for name in EPOCH_FIELDS)
+"""Fields of samples (rule 9.5), whose first dim is the epoch."""
 
 
 def identical(a: Outcome, b: Outcome, but: Collection[str] = ()) -> list[str]:
@@ -37,6 +39,11 @@ def identical(a: Outcome, b: Outcome, but: Collection[str] = ()) -> list[str]:
     if "fingerprint" not in but and a.fingerprint != b.fingerprint:
         found.append(f"fingerprint: {a.fingerprint}, then {b.fingerprint}")
     return found
+
+
+def sampling_changes_nothing(without: Outcome, sampled: Outcome) -> list[str]:
+    """A run of which samples are taken is the same run, but for the samples."""
+    return identical(without, sampled, but=SAMPLES)
 
 
 def prefix(shorter: Outcome, longer: Outcome, horizon: int) -> list[str]:
@@ -53,6 +60,8 @@ def prefix(shorter: Outcome, longer: Outcome, horizon: int) -> list[str]:
         # a spell that goes on may only grow, and so all counters
         if name not in ("tbu starved", "tbu surplus") and (values > later[name]).any():
             found.append(f"{name}: less in the longer run")
+        if name in SAMPLES and ((values >= 0) & (values != later[name])).any():
+            found.append(f"{name}: another in the longer run")
     return found
 
 
@@ -106,6 +115,9 @@ def copy_undisturbed(alone: Outcome, both: Outcome, *, second: bool) -> list[str
             continue
         if dims[-1] == "request":
             joint[name, dims] = values[..., :n]
+        elif name in SAMPLES:
+            size = fields[name, dims].shape[1]
+            joint[name, dims] = values[:, size:] if second else values[:, :size]
         else:
             size = len(fields[name, dims])
             joint[name, dims] = values[size:] if second else values[:size]
@@ -119,13 +131,16 @@ def copy_undisturbed(alone: Outcome, both: Outcome, *, second: bool) -> list[str
     return unequal(fields, joint, "model alone", "copy")
 
 
-def shifted_by(a: Outcome, b: Outcome, cycles: int) -> list[str]:
+def shifted_by(a: Outcome, b: Outcome, cycles: int, epoch: int) -> list[str]:
     """All requests arriving some cycles later, all happens that much later; only idle time is added."""
     fields, moved = fields_of_outcome(a), fields_of_outcome(b)
     for name in ("request arrival", "request end"):
         values = moved[name, ("request",)]
         moved[name, ("request",)] = np.where(values < 0, values, values - cycles)
     moved["elapsed", ()] = moved["elapsed", ()] - cycles
+    rows = cycles // epoch
+    for key in [key for key in fields if key[0] in SAMPLES]:
+        fields[key], moved[key] = fields[key][: max(0, len(fields[key]) - rows)], moved[key][rows:]
     _merge_idle(fields)
     _merge_idle(moved)
     dead = fields["tbu dead", ("tbu",)] > 0

@@ -22,6 +22,7 @@ from octomodel.testing.reference_state import (
     Event,
     Group,
     Link,
+    Sample,
     Station,
 )
 from octomodel.testing.reference_world import World, cycles_for
@@ -76,6 +77,8 @@ class Reference:
         messages, bytes, busy, wait; each indexed by ``4 * cluster + port``.
     cluster, pipeline
         The sums of rule 9.3 by name; ``asks`` are steal requests sent, ``steals`` tokens given away.
+    epoch
+        For each (epoch, cluster, TB) sampled, whether the TB has owners there or not: backlog, demand, owners (rule 9.5).
     fingerprint
         The two sums of rule 9.4.
     events
@@ -94,6 +97,7 @@ class Reference:
     link: dict[str, list[int]]
     cluster: dict[str, list[int]]
     pipeline: dict[str, list[int]]
+    epoch: dict[tuple[int, int, int], Sample]
     fingerprint: tuple[int, int]
     events: list[Event]
 
@@ -227,6 +231,12 @@ def _results(world: World, status: str, stuck: str) -> Reference:
         pipeline={
             "admitted": [pipeline.next for pipeline in world.pipelines],
             "source_wait": [pipeline.source_wait for pipeline in world.pipelines],
+        },
+        epoch={
+            (epoch, cluster.index, task): stations.get(task, (0, 0, 0))
+            for cluster in world.clusters
+            for epoch, stations in cluster.samples.items()
+            for task in range(len(world.graph.config))
         },
         fingerprint=world.fingerprint,
         events=world.events or [],

@@ -49,6 +49,7 @@ def build_world(model: Model, log: bool) -> World:
             machine.reload_cycles + cycles_for(size, reload_rate) for size in program.config_bytes.tolist()
         ],
         epoch=machine.epoch,
+        epochs=load.epochs,
         surplus_after=machine.surplus_after,
         report_bytes=machine.report_bytes,
         control_bytes=machine.control_bytes,

@@ -197,6 +197,7 @@ def land(world: World, cluster: Cluster, token: Token) -> None:
 def arrive_at_station(world: World, cluster: Cluster, token: Token) -> None:
     """Let a token become ready in a queue of its station (rules 4.5 and 4.6)."""
     station = cluster.stations[world.graph.task[token.node]]
+    station.arrived += 1
     token.since = world.now
     cluster.news += 1
     cluster.changed = True

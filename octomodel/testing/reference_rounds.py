@@ -35,11 +35,24 @@ def run_cycle(world: World, cluster: Cluster) -> None:
     _rounds(world, cluster)
     if hook_due:
         cluster.hooked = world.now
+        _sample(world, cluster)
         world.schedule(world.now + world.epoch, cluster.index)
         send_reports(world, cluster)
         if world.dispatch != DISPATCH_OWN:
             cluster.news += 1
             _rounds(world, cluster)
+
+
+def _sample(world: World, cluster: Cluster) -> None:
+    """Note how each station stands, while there are epochs to sample (rule 9.5)."""
+    epoch = world.now // world.epoch - 1
+    if epoch >= world.epochs:
+        return
+    cluster.samples[epoch] = {}
+    for task, station in cluster.stations.items():
+        ready = len(station.fresh) + len(station.recirculation)
+        cluster.samples[epoch][task] = (ready, station.arrived, len(station.owners))
+        station.arrived = 0
 
 
 def _rounds(world: World, cluster: Cluster) -> None:

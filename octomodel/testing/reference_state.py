@@ -16,6 +16,7 @@ EXECUTION, TRANSFER, CHOICE, HOP = range(1, 5)
 TOKEN, CREDIT, REPORT, ASK, NO = range(5)
 
 LineKey = tuple[int, int, int, int, int]
+Sample = tuple[int, int, int]  # backlog, demand, owners
 Event = tuple[int, int, int, int, int, int, int, int]
 
 
@@ -136,6 +137,7 @@ class Station:
     recirculation_taken: int = 0
     recirculation_wait: int = 0
     line_wait: int = 0
+    arrived: int = 0  # tokens that became ready since the last sample (rule 9.5)
 
     def free_owners(self) -> list[Tbu]:
         """Return the idle unreserved owners, ascending."""
@@ -230,6 +232,7 @@ class Cluster:
     known: dict[int, dict[int, tuple[int, int]]] = field(default_factory=dict)
     news: int = 0
     hooked: int = 0  # last cycle at which the epoch hook ran
+    samples: dict[int, dict[int, Sample]] = field(default_factory=dict)  # by epoch, then TB
     outstanding: bool = False
     last_asked: int = -1
     changed: bool = False

@@ -51,6 +51,7 @@ class World:
     switch_cycles: int
     reload_lengths: list[int]  # by configuration
     epoch: int
+    epochs: int  # how many are sampled
     surplus_after: int
     report_bytes: int
     control_bytes: int

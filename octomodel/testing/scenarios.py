@@ -39,6 +39,8 @@ class Scenario:
         A bundled one.
     horizon, step : int or None
         As in ``octomodel.lower``.
+    epochs : int
+        As there.
     """
 
     seed: int
@@ -49,6 +51,7 @@ class Scenario:
     policy: Policy
     horizon: int | None
     step: int | None
+    epochs: int
 
     def lower(self, policy: Policy | None = None, replication: int = 0) -> Lowered:
         """Return the scenario as arrays, under its own policy or another one."""
@@ -64,6 +67,7 @@ class Scenario:
             step=self.step,
             dispatch=chosen.dispatch,
             route=chosen.route,
+            epochs=self.epochs,
         )
 
     @property
@@ -117,6 +121,7 @@ def scenario(seed: int, executions: int | None = None) -> Scenario:
         policy=choose.weighted({POLICIES["static"]: 3.0, POLICIES["stealing"]: 3.0, POLICIES["jsq"]: 2.0}),
         horizon=None if share == 1.0 else max(1, round(share * cycles)),
         step=scenarios_load.step(choose, system),
+        epochs=scenarios_load.epochs(Choice("epochs", seed)),
     )
 
 

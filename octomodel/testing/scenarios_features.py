@@ -85,6 +85,10 @@ def features(made: Scenario, model: Model, outcome: Outcome) -> frozenset[str]:
         f"policy {made.policy.name}": True,
         "exact step": made.step is not None and _exact(model),
         "coarse step": not _exact(model),
+        "sampled": (outcome.epoch["backlog"] >= 0).any(),
+        "waiting when sampled": (outcome.epoch["backlog"] > 0).any(),
+        "running on after the last sample": (outcome.epoch["backlog"][-1:] >= 0).any(),
+        "over before the last sample": (outcome.epoch["backlog"][-1:] < 0).any(),
     }
     return frozenset(name for name, seen in measured.items() if seen)
 

@@ -79,3 +79,8 @@ def step(choose: Choice, system: System) -> int | None:
     if form == "none":
         return None
     return choose.integer(1, smallest) if form == "exact" else choose.integer(1, 20)
+
+
+def epochs(choose: Choice) -> int:
+    """Return how many epochs are sampled: often none, a few, or more than the run has."""
+    return choose.weighted({0: 2, choose.integer(1, 4): 1, choose.integer(5, 150): 1})

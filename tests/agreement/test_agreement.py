@@ -69,6 +69,10 @@ AT_LEAST = {
     "over the edge of a die": 0.05,
     "exact step": 0.10,
     "coarse step": 0.04,
+    "sampled": 0.20,
+    "waiting when sampled": 0.20,
+    "running on after the last sample": 0.10,
+    "over before the last sample": 0.10,
     **{f"load {kind}": 0.05 for kind in KINDS},
     **{f"policy {name}": 0.10 for name in POLICIES},
 }
@@ -148,7 +152,7 @@ def test_differences_are_found_in_every_field() -> None:
         "status": replace(outcome, status="stuck"),
         "fingerprint": replace(outcome, fingerprint="0" * 32),
     }
-    for entity in ("station", "link", "cluster", "pipeline"):
+    for entity in ("station", "link", "cluster", "pipeline", "epoch"):
         values = getattr(outcome, entity)
         for name in values:
             changed = values | {name: values[name] + 1}

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
 from octomodel import ideal, lower, mapping
 from octomodel.bounds import bounds
 from octomodel.hardware import System
+from octomodel.kernels import cluster
+from octomodel.kernels._jit import JIT_ENABLED
 from octomodel.kernels.model import NO_HORIZON, Model
-from octomodel.load import Load, closed, periodic, poisson
+from octomodel.load import Load, closed, periodic, poisson, trace
 from octomodel.outcome import Outcome
 from octomodel.policies import POLICIES
 from octomodel.program import select, task
@@ -17,6 +23,7 @@ from octomodel.run import run
 from octomodel.testing import run_reference
 from octomodel.testing.agreement import differences
 from octomodel.testing.laws_models import until
+from octomodel.testing.laws_pairs import identical
 from octomodel.testing.reference_bounds import reference_bounds
 from octomodel.testing.reference_ideal import run_reference_ideal
 from octomodel.testing.scenarios import scenario
@@ -33,9 +40,12 @@ def agreed(model: Model) -> Outcome:
     return outcome
 
 
-def lowered(system: System, load: Load, placed: mapping.Mapping, policy: str = "static") -> Model:
+def lowered(
+    system: System, load: Load, placed: mapping.Mapping, policy: str = "static", workflow: Workflow = PAIR, epochs: int = 0
+) -> Model:
     chosen = POLICIES[policy]
-    return lower.lower(PAIR, system, load, placed, dispatch=chosen.dispatch, route=chosen.route).model
+    how = {"dispatch": chosen.dispatch, "route": chosen.route, "epochs": epochs}
+    return lower.lower(workflow, system, load, placed, **how).model
 
 
 def test_unlimited_window_grows_its_pool() -> None:
@@ -73,14 +83,22 @@ def test_stolen_by_another_pipeline_far_from_what_comes_next(dead: list[tuple[in
     assert int(outcome.station["executions"][2, 0]) > 0
 
 
-def test_an_empty_place_takes_a_configuration() -> None:
-    """Places that the mapping left empty, though there are more configurations."""
-    system = System(1, 1, tbus=3, resident_slots=3, switch_cycles=2, reload_cycles=5, queue_slots=8)
-    model = lowered(system, closed(40, in_flight=12), mapping.make(PAIR, system), "stealing")
-    resident = model.machine.tbu_resident.copy()
-    resident[:, 1:] = -1
-    outcome = agreed(model._replace(machine=model.machine._replace(tbu_resident=resident)))
-    assert 0 < int(outcome.cluster["reloads"][0]) <= 3 <= int(outcome.cluster["switches"][0])
+def test_an_empty_place_is_loaded_first() -> None:
+    """TBU 1, whose home is b, loads a into its empty place, so that it can switch to c, which it has not run yet.
+
+    a runs 0-10, 5-15 on TBU 1, which loads it 0-5, and 10-20. c runs 10-30 at home, 16-36 on TBU 1, 21-41 on TBU 0. b
+    runs 31-32 on TBU 2, 37-38 and 41-42 at home.
+    """
+    workflow = Workflow("three", task("a", 10), task("c", 20), task("b", 1))
+    system = System(1, 1, tbus=3, resident_slots=3, switch_cycles=1, reload_cycles=5)
+    placed = replace(
+        mapping.explicit(workflow, system, [[1, 1, 1]]),
+        home=np.array([0, 2, 1]),
+        residents=np.array([[0, 1, 2], [2, 1, -1], [1, 2, 0]]),
+    )
+    outcome = agreed(lowered(system, trace([0, 0, 10]), placed, "stealing", workflow))
+    assert outcome.request_end.tolist() == [32, 38, 42]
+    assert (outcome.cluster["reloads"].tolist(), outcome.cluster["switches"].tolist()) == ([1], [4])
 
 
 def test_weights_so_small_that_a_product_rounds_up_to_their_sum() -> None:
@@ -115,3 +133,73 @@ def test_a_report_is_served_beyond_the_horizon() -> None:
     outcome = agreed(model)
     assert outcome.status == "done"
     assert np.unique(outcome.link["busy"]).tolist() == [0, 64]
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_samples_of_a_run_that_is_quiet_for_long(policy: str) -> None:
+    """Between arrivals, in a long execution, while a token is on its way: a hundred epochs in which nothing happens."""
+    workflow = Workflow("slow", task("a", 1_000), task("b", 10))
+    system = System(1, 2, tbus=1, epoch_cycles=10, link_latency_cycles=1_000)
+    placed = mapping.explicit(workflow, system, [[1, 0], [0, 1]], pipeline=[0, 0])
+    outcome = agreed(lowered(system, trace([0, 1, 9_000]), placed, policy, workflow, epochs=2_000))
+    assert outcome.status == "done"
+    backlog, demand = outcome.epoch["backlog"], outcome.epoch["demand"]
+    # the last end is at 11010: hook 1100 is the one at that cycle
+    assert (backlog[:1_101] >= 0).all() and (backlog[1_101:] == -1).all()
+    assert np.argwhere(demand > 0).tolist() == [[0, 0, 0], [199, 1, 1], [299, 1, 1], [899, 0, 0], [1_099, 1, 1]]
+    # request 1 waits for the only owner of a from 1 on; at 1000 it has been taken
+    assert np.argwhere(backlog > 0).tolist() == [[e, 0, 0] for e in range(99)]
+
+
+def test_no_sample_beyond_the_last_cycle() -> None:
+    """The hook at 2^48 is out of reach of a run, but not a reason to stop one (rule 8.6)."""
+    workflow = Workflow("long", *(task(name, 2.0**46) for name in "abc"))
+    system = System(1, 1, tbus=3, epoch_cycles=2**47)
+    outcome = agreed(lowered(system, closed(1), mapping.make(workflow, system), workflow=workflow, epochs=3))
+    assert outcome.elapsed == 3 * 2**46
+    assert outcome.epoch["demand"].tolist() == [[[1, 1, 1]], [[-1] * 3], [[-1] * 3]]
+
+
+def test_a_stolen_token_becomes_ready_twice() -> None:
+    """Where it was, and where it went; each of the others once. With a hook at every cycle none is left out."""
+    system = System(1, 2, tbus=2, epoch_cycles=1, queue_slots=8)
+    placed = mapping.explicit(PAIR, system, [[1, 1]] * 2, pipeline=[0, 1])
+    outcome = agreed(lowered(system, closed(60, in_flight=20, split=[1, 0]), placed, "stealing", epochs=1_000))
+    steals, demand = int(outcome.cluster["steals"].sum()), outcome.epoch["demand"]
+    assert steals > 0 and int(demand[demand > 0].sum()) == 120 + steals
+
+
+def test_the_ideal_mode_has_no_epochs() -> None:
+    system = System(1, 1, tbus=2, epoch_cycles=10)
+    model = lowered(system, closed(40), mapping.make(PAIR, system), epochs=3)
+    assert [values.tolist() for values in ideal.run(model).epoch.values()] == [[[[-1, -1]]] * 3] * 3
+
+
+ANSWERS: dict[str, tuple[Any, bool]] = {
+    "nothing": (lambda waiting, own: -1, False),
+    "no TB of the workflow": (lambda waiting, own: len(waiting), True),
+    "its own TB": (lambda waiting, own: own, True),
+    "a TB of which no token waits": (lambda waiting, own: waiting.index(0) if 0 in waiting else -1, True),
+}
+
+
+@pytest.mark.skipif(JIT_ENABLED, reason="replaces the policy in the kernel, so only with NUMBA_DISABLE_JIT=1")
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_other_answers_of_a_dispatch_lend_nothing(answer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No bundled policy gives them (rules 6.2 and 6.3): all goes on as without one, refusals apart."""
+    give, refused = ANSWERS[answer]
+    asked = 0
+
+    def dispatch(code: int, waiting: Sequence[int], own: int) -> int:
+        nonlocal asked
+        asked += 1
+        return int(give(waiting, own))
+
+    system = System(1, 1, tbus=3)
+    placed = mapping.explicit(PAIR, system, [[2, 1]])
+    alone = run(lowered(system, poisson(0.2, 30), placed), threads=1)
+    monkeypatch.setattr(cluster, "dispatch", dispatch)
+    outcome = run(lowered(system, poisson(0.2, 30), placed, "stealing"), threads=1)
+    assert identical(outcome, alone, but=["cluster refusals"]) == []
+    assert asked > 30
+    assert int(outcome.cluster["refusals"].sum()) == (asked if refused else 0)

@@ -40,6 +40,25 @@ def test_any_exact_step(ran: list[Any]) -> None:
                 assert pairs.identical(one.outcome, run(models.stepping(one.model, step))) == []
 
 
+def test_sampling_changes_nothing(ran: list[Any]) -> None:
+    sampled = 0
+    for one in ran:
+        without, with_samples = run(models.sampled(one.model, 0)), run(models.sampled(one.model, 7))
+        assert pairs.sampling_changes_nothing(without, with_samples) == []
+        assert without.epoch["backlog"].size == 0
+        sampled += int((with_samples.epoch["backlog"] > 0).sum())
+        other = replace(with_samples, elapsed=with_samples.elapsed + 1)
+        assert pairs.sampling_changes_nothing(without, other) != []
+    assert sampled > 100
+
+
+def test_more_samples_begin_like_fewer(ran: list[Any]) -> None:
+    for one in ran[:30]:
+        few, many = run(models.sampled(one.model, 3)), run(models.sampled(one.model, 9))
+        for name, values in few.epoch.items():
+            assert (values == many.epoch[name][:3]).all()
+
+
 def test_prefix(ran: list[Any]) -> None:
     compared = 0
     for one in ran[:40]:
@@ -53,6 +72,9 @@ def test_prefix(ran: list[Any]) -> None:
                 replace(shorter, request_milestone=shorter.request_milestone + 1), one.outcome, horizon
             )
             assert ("a milestone is reached otherwise" in found) == (shorter.request_milestone.size > 0)
+            fewer = shorter.epoch | {"demand": shorter.epoch["demand"] - 1}
+            found = pairs.prefix(replace(shorter, epoch=fewer), one.outcome, horizon)
+            assert ("epoch demand: another in the longer run" in found) == (shorter.epoch["demand"] > 0).any()
     assert compared > 300
 
 
@@ -141,8 +163,8 @@ def test_shifted_arrivals(ran: list[Any]) -> None:
         epoch = one.model.machine.epoch * max(1, one.model.load.step)
         early, late = models.later(one.model, 4 * epoch), models.later(one.model, 7 * epoch)
         a, b = run(early), run(late)
-        assert pairs.shifted_by(a, b, 3 * epoch) == []
-        assert pairs.shifted_by(a, b, 3 * epoch + 1) != []
+        assert pairs.shifted_by(a, b, 3 * epoch, one.model.machine.epoch) == []
+        assert pairs.shifted_by(a, b, 3 * epoch + 1, one.model.machine.epoch) != []
         shifted += 1
     assert shifted >= 10
 

@@ -84,7 +84,7 @@ def test_relabelling() -> None:
         slots = made.system.queue_slots
         if not isinstance(slots, int):
             slots = {names[name]: places for name, places in dict(slots).items()}
-        options = {"seed": seed, "horizon": made.horizon, "step": made.step}
+        options = {"seed": seed, "horizon": made.horizon, "step": made.step, "epochs": made.epochs}
         codes = {"dispatch": made.policy.dispatch, "route": made.policy.route}
         system = made.system.with_(queue_slots=slots)
         model = lower.lower(workflow, system, made.load, made.mapping, **options, **codes).model
@@ -108,7 +108,7 @@ def test_descriptions_round_trip(order: Any) -> None:
         workflow = Workflow.from_dict(order(made.workflow.to_dict()))
         system = System.from_dict(order(made.system.to_dict()))
         source = Load.from_dict(order(made.load.to_dict()))
-        options = {"seed": seed, "horizon": made.horizon, "step": made.step}
+        options = {"seed": seed, "horizon": made.horizon, "step": made.step, "epochs": made.epochs}
         codes = {"dispatch": made.policy.dispatch, "route": made.policy.route}
         again = lower.lower(workflow, system, source, made.mapping, **options, **codes).model
         assert pairs.identical(run(made.model, threads=1), run(again, threads=1)) == []

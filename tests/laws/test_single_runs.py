@@ -184,6 +184,11 @@ BREAKS: list[Break] = [
     (laws.little, "tokens taken", lambda o: group(o, "station", "fresh_taken")),
     (laws.little, "tokens taken", lambda o: group(o, "station", "recirculation_taken", -1)),
     (laws.little, "moved away", lambda o: group(o, "cluster", "steals")),
+    (laws.samples_add_up, "of some stations", lambda o: group(o, "epoch", "demand", -(10**9))),
+    (laws.samples_add_up, "without one", lambda o: replace(o, epoch={name: v[::-1] for name, v in o.epoch.items()})),
+    (laws.samples_add_up, "in the end", lambda o: group(o, "epoch", "backlog")),
+    (laws.samples_add_up, "in the end", lambda o: group(o, "epoch", "demand", 10**6)),
+    (laws.samples_add_up, "an owner has changed", lambda o: group(o, "epoch", "owners")),
     *(
         (laws_lending.only_a_dispatch_lends, f"{name} without a dispatch", partial(group, entity="cluster", name=name))
         for name in ("lendings", "refusals", "asks", "steals", "switches", "reloads", "spill_max")

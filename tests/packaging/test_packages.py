@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import fnmatch
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -109,6 +110,23 @@ def test_modules_are_short(repository: Path) -> None:
 def test_kernels_excuse_no_line_from_coverage(repository: Path) -> None:
     kernels = [path for root, path in modules(repository) if root == "kernels"]
     assert [path.name for path in kernels if "pragma:" in path.read_text()] == []
+
+
+def test_coverage_is_of_all_branches(repository: Path, project: dict[str, Any]) -> None:
+    settings = project["tool"]["coverage"]
+    assert settings["run"] == {"branch": True, "source_dirs": ["kernels"]}
+    assert settings["report"]["exclude_lines"] == settings["report"]["partial_branches"] == []
+    assert set(settings) == {"run", "report"}
+    assert "--fail-under=100\n" in (repository / "Makefile").read_text()
+
+
+def test_no_warning_is_filtered(repository: Path, project: dict[str, Any]) -> None:
+    """Each is an error: in the settings, in the code of octomodel, and in every test."""
+    assert project["tool"]["pytest"]["ini_options"]["filterwarnings"] == ["error"]
+    filtering = re.compile(r"filterwarnings|simplefilter\((?!\"error\"\))|catch_warnings|PYTHONWARNINGS")
+    paths = [path for _, path in modules(repository)] + list((repository / "tests").rglob("*.py"))
+    found = [path.name for path in paths if filtering.search(path.read_text())]
+    assert found == [Path(__file__).name]
 
 
 @pytest.mark.parametrize("name", ["kernels", "calibration"])

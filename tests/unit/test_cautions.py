@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -136,10 +138,9 @@ def test_probabilities_that_nearly_sum_to_one() -> None:
         om.branch(shares, x=om.task("x", 1), y=om.task("y", 1))
     with pytest.warns(ModelWarning, match=r"^Mixture\.weights: the numbers sum to 0\.9999999995 and are divided"):
         Mixture((0.5, 0.5 - 5e-10), (Exponential(1), Exponential(2)))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        om.branch({str(f"x{i}"): 0.1 for i in range(10)}, **{f"x{i}": om.task(f"t{i}", 1) for i in range(10)})
-        Mixture(tuple(np.full(10, 0.1)), tuple(Exponential(i + 1) for i in range(10)))
+    # nothing is said of what decimal fractions are off
+    om.branch({str(f"x{i}"): 0.1 for i in range(10)}, **{f"x{i}": om.task(f"t{i}", 1) for i in range(10)})
+    Mixture(tuple(np.full(10, 0.1)), tuple(Exponential(i + 1) for i in range(10)))
 
 
 def test_the_command_line_warns_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -148,3 +149,16 @@ def test_the_command_line_warns_in_one_line(capsys: pytest.CaptureFixture[str]) 
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].startswith("octomodel: warning: load: 1 requests per cycle are offered, at most ")
     assert all(line.startswith("octomodel: warning: ") for line in lines)
+
+
+def test_the_command_line_tells_warnings_of_descriptions_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "near.yaml"
+    choices = "{choice: x, probability: 0.5, program: []}, {choice: y, probability: 0.5000000004, program: []}"
+    path.write_text(
+        f"octomodel: 1\nworkflow: {{name: w, program: [{{task: a, time: 100}}, {{branch: b, choices: [{choices}]}}]}}\n"
+    )
+    words = [sys.executable, "-m", "octomodel", "show", str(path)]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 0
+    assert done.stderr.startswith(f"octomodel: warning: {path}.workflow.program[1].probabilities: the probabilities sum to")
+    assert done.stderr.count("\n") == 1

@@ -195,13 +195,16 @@ def test_a_long_run_has_intervals(capsys: pytest.CaptureFixture[str], small: str
         assert text in shown
 
 
-def test_options_reach_the_simulation(capsys: pytest.CaptureFixture[str], small: str) -> None:
+def test_options_reach_the_simulation(capsys: pytest.CaptureFixture[str], small: str, tmp_path: Path) -> None:
     words = ["run", small, "--requests", "50"]
     base = data(capsys, *words)
     assert data(capsys, *words, "--threads", "1")["fingerprint"] == base["fingerprint"]
     assert data(capsys, *words, "--seed", "1")["fingerprint"] != base["fingerprint"]
     twice = data(capsys, *words, "--replications", "2")
     assert twice["requests"] == 100
+    saved = str(tmp_path / "sampled.nc")
+    assert data(capsys, *words, "--epochs", "9", "--out", saved)["fingerprint"] == base["fingerprint"]
+    assert om.load(saved)["epoch_backlog"].sizes["epoch"] == 9
     assert twice["fingerprint"][0] == base["fingerprint"] != twice["fingerprint"][1]
     assert data(capsys, *words, "--policy", "ideal")["makespan_cycles"] <= base["makespan_cycles"]
     assert data(capsys, *words, "--set", "tbu.speed=2")["makespan_cycles"] < base["makespan_cycles"]

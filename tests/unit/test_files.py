@@ -134,7 +134,6 @@ def test_a_symbolic_link_is_written_through(path: Path) -> None:
     assert link.is_symlink() and load(path).identical(make_study(1))
 
 
-@pytest.mark.filterwarnings("ignore")
 def test_no_flipped_bit_is_read_silently_wrong(saved: Path) -> None:
     study, draw = make_study()[["times", "shares", "fingerprint"]], random.Random(20)
     save(study, saved)
@@ -158,7 +157,6 @@ def test_no_flipped_bit_is_read_silently_wrong(saved: Path) -> None:
     assert met["refused"] >= 30, met
 
 
-@pytest.mark.filterwarnings("ignore")
 def test_the_digest_alone_finds_flipped_bits(tmp_path: Path) -> None:
     """With a seal made after the damage, chunk checksums and content digest are what is left."""
     study, draw, path = make_study()[["times", "fingerprint"]], random.Random(21), tmp_path / "run.nc"
@@ -176,7 +174,6 @@ def test_the_digest_alone_finds_flipped_bits(tmp_path: Path) -> None:
     assert refused >= 10
 
 
-@pytest.mark.filterwarnings("ignore")
 def test_no_cut_or_missing_part_is_read_silently_wrong(saved: Path) -> None:
     study = make_study()
     for name in files_in(saved):
@@ -260,7 +257,6 @@ def test_a_seal_of_another_version_is_refused(tmp_path: Path) -> None:
         load(path)
 
 
-@pytest.mark.filterwarnings("ignore")
 def test_content_that_the_libraries_cannot_read_is_refused(path: Path) -> None:
     """Whatever the seal says: the bytes are those that were sealed, but no NetCDF or Zarr."""
     if path.suffix == ".nc":

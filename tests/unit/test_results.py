@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 import xarray as xr
 
+import octomodel as om
 from octomodel import files, variables
 from octomodel.accessor import OctoAccessor
 from octomodel.errors import ModelError
 from octomodel.outcome import (
     CAUSES,
     CLUSTER_FIELDS,
+    EPOCH_FIELDS,
     LINK_FIELDS,
     PIPELINE_FIELDS,
     STATION_FIELDS,
@@ -35,7 +37,7 @@ ATTRS = {
     "exact": True,
     "tables_digest": "ab" * 16,
 }
-NAMES = Names("static", ("asr", "llm-7b.x"), ROWS, COLS, TBU_CLUSTER, 1e9, ("first_token",), 100)
+NAMES = Names("static", ("asr", "llm-7b.x"), ROWS, COLS, TBU_CLUSTER, 1e9, ("first_token",), 100, 4, 250)
 
 
 def make_outcome(seed: int = 1, n_request: int = 6, **changes: Any) -> Outcome:
@@ -59,6 +61,7 @@ def make_outcome(seed: int = 1, n_request: int = 6, **changes: Any) -> Outcome:
         link=counters(LINK_FIELDS, 4 * N_CLUSTER),
         cluster=counters(CLUSTER_FIELDS, N_CLUSTER),
         pipeline=counters(PIPELINE_FIELDS, 3),
+        epoch=counters(EPOCH_FIELDS, 4, N_CLUSTER, N_TB),
         fingerprint=f"{seed:032x}",
         bounds={"work_bound": 500.5, "path_bound": 400.0, "fluid_bound": 500.5},
     )
@@ -103,6 +106,8 @@ def test_axes_are_labelled() -> None:
     assert study["link_cluster"].values[5] == 1 and study["link_port"].values[5] == "east"
     assert study["link_port"].values[:4].tolist() == ["west", "east", "north", "south"]
     assert study["tbu_cluster"].values.tolist() == TBU_CLUSTER.tolist()
+    assert study["epoch_cycle"].values.tolist() == [250, 500, 750, 1_000]
+    assert study["epoch_demand"].dims == ("replication", "epoch", "cluster", "tb")
     assert study["policy"].item() == "static"
     assert study["replication"].values.tolist() == [0]
 
@@ -161,6 +166,31 @@ def test_variables_without_a_meaning_are_left_out() -> None:
     assert set(variables.REGISTRY) - set(study.variables) == absent
     summary = octo(study).summary()
     assert summary["deadline_miss"] is None and "work_bound_cycles" not in summary
+
+
+def test_samples_are_there_where_they_were_asked_for() -> None:
+    absent = {name for name, entry in variables.REGISTRY.items() if "epoch" in entry.dims}
+    assert absent == {"epoch_backlog", "epoch_demand", "epoch_owners", "epoch_cycle"}
+    assert set(variables.REGISTRY) - set(make_study(epochs=0).variables) == absent
+
+
+def test_simulate_takes_samples() -> None:
+    """Runs 0-100, 100-200, 200-300: the third request waits from 100 to 200, the run is over after its second hook."""
+    workflow, chip = om.Workflow("one", om.task("only", 100)), om.System(rows=1, cols=1, tbus=1, epoch_cycles=150)
+
+    def study(policy: str, epochs: int = 3) -> xr.Dataset:
+        load = om.closed(requests=3, in_flight=2)
+        return om.simulate(workflow, chip, policy, load, replications=2, epochs=epochs, threads=1)
+
+    found = study("static")
+    assert found["epoch_cycle"].values.tolist() == [150, 300, 450]
+    assert found["epoch_backlog"].values[1, :, 0, 0].tolist() == [1, 0, -1]
+    assert found["epoch_demand"].values[1, :, 0, 0].tolist() == [3, 0, -1]
+    assert found["epoch_owners"].values[1, :, 0, 0].tolist() == [1, 1, -1]
+    both = combine([found, study("ideal")])
+    assert both["epoch_backlog"].values[:, 0, :, 0, 0].tolist() == [[1, 0, -1], [-1, -1, -1]]
+    assert "epoch" not in study("static", epochs=0).dims
+    xr.testing.assert_identical(found.drop_dims("epoch"), study("static", epochs=0))
 
 
 def test_bad_input_is_refused() -> None:

@@ -11,8 +11,10 @@ import octomodel as om
 from octomodel import mapping, run
 from octomodel.errors import ModelError, RunError
 from octomodel.kernels import _jit, control
+from octomodel.kernels.codes import NEVER
 from octomodel.kernels.model import Model
 from octomodel.lower import lower
+from octomodel.testing import run_reference
 
 pytestmark = pytest.mark.nojit
 
@@ -57,12 +59,26 @@ def test_a_run_that_passes_the_last_cycle_stops() -> None:
         run.run(model, threads=1)
 
 
-def test_a_machine_that_cannot_move_is_reported_with_its_state() -> None:
+@pytest.mark.parametrize("epochs", [0, 1, 2**20])
+def test_a_machine_that_cannot_move_is_reported_with_its_state(epochs: int) -> None:
     workflow = om.Workflow("w", om.task("a", 10), om.branch({"x": 0.5, "y": 0.5}, x=om.task("b", 10), y=om.seq()))
-    model = lowered(workflow, om.System(rows=1, cols=1, tbus=2, decision_cycles=5), om.closed(requests=3, in_flight=2))
+    system = om.System(rows=1, cols=1, tbus=2, decision_cycles=5, epoch_cycles=9)
+    model = lowered(workflow, system, om.closed(requests=3, in_flight=2), epochs=epochs)
     broken = model._replace(machine=model.machine._replace(cluster_cbus=model.machine.cluster_cbus * 0))
     with pytest.raises(RunError, match="nothing can move in group 0\ncluster 0"):
         run.run(broken, threads=1)
+
+
+def test_a_machine_that_only_reports_is_reported_with_its_state() -> None:
+    """Three reports are always on their way, and no request can move: no CBU ever decides (rule 8.5)."""
+    workflow = om.Workflow("w", om.task("a", 10), om.branch({"x": 0.5, "y": 0.5}, x=om.task("b", 10), y=om.seq()))
+    system = om.System(rows=1, cols=2, tbus=2, decision_cycles=5, epoch_cycles=10, link_latency_cycles=25)
+    placed = mapping.explicit(workflow, system, [[1, 1], [1, 1]], pipeline=[0, 0])
+    model = lower(workflow, system, om.closed(requests=3, in_flight=2), placed, horizon=1000).model
+    broken = model._replace(machine=model.machine._replace(cluster_cbus=model.machine.cluster_cbus * 0))
+    with pytest.raises(RunError, match="3 requests in flight and nothing can move in group 0\ncluster 0"):
+        run.run(broken, threads=1)
+    assert run_reference(broken).status == "stuck"
 
 
 @pytest.mark.skipif(_jit.JIT_ENABLED, reason="compiled, the limit of visits cannot be lowered")
@@ -72,6 +88,17 @@ def test_a_loop_that_visits_too_often_is_stopped(monkeypatch: pytest.MonkeyPatch
     model = lowered(workflow, om.System(rows=1, cols=1, tbus=1), om.closed(requests=1, in_flight=1))
     with pytest.raises(RunError, match="loop that never ends"):
         run.run(model, threads=1)
+
+
+@pytest.mark.parametrize(("epochs", "policy", "hook"), [(0, 0, NEVER), (4, 0, NEVER), (5, 0, 50), (0, 1, 50), (4, 1, 50)])
+def test_no_hook_is_planned_that_nobody_needs(epochs: int, policy: int, hook: int) -> None:
+    system = om.System(rows=1, cols=1, tbus=1, epoch_cycles=10)
+    load = om.closed(requests=20, in_flight=2)
+    model = lowered(chain([7.0]), system, load, horizon=45, epochs=epochs, dispatch=policy)
+    state = run._Run(model, 1, 2**30, run.CHUNK)
+    state.work()
+    assert state.fields["cluster"]["hook"].tolist() == [hook]
+    assert state.fields["sample"]["backlog"].tolist() == [1] * min(epochs, 4) + [-1] * (epochs - 4)
 
 
 def test_threads_and_chunks_change_nothing() -> None:

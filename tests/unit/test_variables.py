@@ -18,6 +18,7 @@ COUNTERS = {
     "link": outcome.LINK_FIELDS,
     "cluster": outcome.CLUSTER_FIELDS,
     "pipeline": outcome.PIPELINE_FIELDS,
+    "epoch": outcome.EPOCH_FIELDS,
     "bounds": ("work_bound", "path_bound", "fluid_bound"),
 }
 NOT_STORED = {
@@ -40,7 +41,7 @@ def test_names_units_and_descriptions(entry: variables.Variable) -> None:
     assert re.fullmatch(r"[a-z][a-z0-9_]*", entry.name)
     assert entry.dtype in ("int64", "float64", "str")
     assert (entry.units == "") == (entry.dtype == "str")
-    assert entry.name.endswith("_cycles") == (entry.units == "cycles")
+    assert (entry.name.endswith("_cycles") or entry.name == "epoch_cycle") == (entry.units == "cycles")
     assert entry.description and entry.description[0] != " "
     if len(entry.dims) == 2 and not entry.name.startswith("request"):
         assert entry.name.startswith(("station_", "tbu_"))
