@@ -5,16 +5,20 @@ from __future__ import annotations
 import math
 import operator
 import re
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from octomodel.errors import ModelError, unknown
+from octomodel.errors import NOTHING, ModelError, ModelWarning, unknown
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 SUM_TOLERANCE = 1e-9
+SUM_NOISE = 1e-12
+"""What sums of decimal fractions may be off without being a mistake."""
+
 RATE_DENOMINATOR = 10**6
 
 Rate = int | float | Fraction | None
@@ -101,7 +105,7 @@ def keys(path: str, value: object, known: Iterable[str], needed: Iterable[str] =
             raise unknown(f"{path}.{key}", str(key), names)
     for key in needed:
         if key not in value:
-            raise ModelError(f"{path}.{key}", None, f"a value: {key} is required")
+            raise ModelError(f"{path}.{key}", NOTHING, f"a value: {key} is required")
     return value
 
 
@@ -149,11 +153,14 @@ def rate_pair(path: str, value: Rate) -> tuple[int, int]:
 
 
 def probabilities(path: str, values: Mapping[str, object]) -> tuple[float, ...]:
-    """Return floats in [0, 1] that sum to 1 within 1e-9, in the order of the mapping."""
+    """Return floats in [0, 1] that sum to 1 within 1e-9, in the order of the mapping; warn beyond 1e-12."""
     numbers = tuple(real(f"{path}.{key}", value, high=1.0) for key, value in values.items())
     total = math.fsum(numbers)
     if abs(total - 1.0) > SUM_TOLERANCE:
         raise ModelError(
             path, dict(values), f"probabilities that sum to 1 within 1e-9, these sum to {total!r}"
         )
+    if abs(total - 1.0) > SUM_NOISE:
+        text = f"{path}: the probabilities sum to {total!r}; the last choice takes the difference"
+        warnings.warn(text, ModelWarning, stacklevel=2)
     return numbers

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from octomodel import presets, yaml_io, yaml_text
-from octomodel.errors import ModelError, unknown
-from octomodel.hardware import System
-from octomodel.load import Closed, Load
+from octomodel.errors import NOTHING, ModelError, Words, unknown
+from octomodel.hardware import PATHS, System
+from octomodel.load import KINDS, Closed, Load
 from octomodel.workflow import Workflow
 from octomodel.yaml_io import Document
 
+if TYPE_CHECKING:
+    from cyclopts import Token
+
 REQUESTS = 1000
 _PARTS = ("workflow", "hardware", "load")
+
+
+class RefusedError(ModelError):
+    """Words that are no command line, told as the parser of the command line tells it."""
+
+    def __init__(self, message: str) -> None:
+        ValueError.__init__(self, message)
 
 
 @dataclass(frozen=True)
@@ -58,6 +70,76 @@ def changes(settings: Sequence[str]) -> Changes:
     return Changes(**found)
 
 
+def refuse_unused(changed: Changes, *, workflow: bool, hardware: bool) -> None:
+    """Refuse every change that ``show`` makes no use of: of a load, and of a part that is not shown.
+
+    Raises
+    ------
+    ModelError
+        For the first such change; near misses where nothing has a value of that name.
+    """
+    shown = {"workflow": workflow, "hardware": hardware, "load": False}
+    cures = {
+        "workflow": "no change of a workflow: none is shown",
+        "hardware": "no change of a machine: none is shown here; --hardware names one",
+        "load": "no change of a load: show shows none",
+    }
+    known = {
+        "workflow": [key for key in inspect.signature(Workflow).parameters if key != "items"],
+        "hardware": [*PATHS, *(field.name for field in fields(System))],
+        "load": ["utilization", *(field.name for kind in KINDS.values() for field in fields(kind))],
+    }
+    for part in _PARTS:
+        for key, value in getattr(changed, part).items():
+            if shown[part]:
+                continue
+            name = key if part == "hardware" else f"{part}.{key}"
+            if key not in known[part]:
+                raise unknown(f"--set {name}", key, set(known[part]))
+            raise ModelError(f"--set {name}", value, cures[part])
+
+
+def left_over(tokens: Sequence[str]) -> ModelError:
+    """Return the error for words that no command takes; a machine's name is met with its option."""
+    word = tokens[0]
+    hint = f"did you mean --hardware {word}? " if word in presets.names("hardware") else ""
+    return ModelError("command line", word, f"{hint}no further word; --help lists the options")
+
+
+def whole(_: object, tokens: Sequence[Token]) -> int:
+    """Return the whole number of an option, also written as ``1e5``.
+
+    Raises
+    ------
+    ValueError
+        When the text is no whole number; the parser of the command line names the option.
+    """
+    (token,) = tokens
+    try:
+        number = Decimal(token.value)
+        if number == number.to_integral_value() and abs(number) < 2**63:
+            return int(number)
+    except ArithmeticError:
+        pass
+    raise ValueError(f"got {token.value!r}; allowed: a whole number, such as 2000 or 1e5")
+
+
+def check_cache() -> None:
+    """Refuse a directory for compiled kernels that cannot be one, before anything is simulated.
+
+    Raises
+    ------
+    ModelError
+        When ``OCTOMODEL_CACHE_DIR`` is not the absolute path of a directory.
+    """
+    from octomodel.kernels import _cache
+
+    try:
+        _cache.root()
+    except ValueError as error:
+        raise RefusedError(str(error)) from None
+
+
 def described(text: str) -> Document:
     """Return what a preset of either kind, or a YAML file, describes.
 
@@ -89,7 +171,7 @@ def workflow(text: str, changed: Changes) -> tuple[Workflow, Document]:
         raise _no_such("workflow", text, presets.names("workflow"))
     document = described(text)
     if document.workflow is None:
-        raise ModelError(text, "no workflow", "a file with a workflow")
+        raise ModelError(text, Words("no workflow"), "a file with a workflow")
     return document.workflow.with_(**changed.workflow), document
 
 
@@ -108,7 +190,7 @@ def hardware(text: str | None, beside: Document, changed: Changes) -> System:
         system = described(text).hardware
     if system is None:
         allowed = f"a file with hardware, or one of {', '.join(presets.names('hardware'))}"
-        raise ModelError("--hardware", text, allowed)
+        raise ModelError("--hardware", NOTHING if text is None else text, allowed)
     return system.with_(**changed.hardware)
 
 
@@ -173,7 +255,7 @@ def _load(text: str) -> Load:
     if _is_file(text):
         found = yaml_io.read_file(text).load
         if found is None:
-            raise ModelError(text, "no load", "a file with a load")
+            raise ModelError(text, Words("no load"), "a file with a load")
         return found
     data = yaml_text.parse(text, "--load")
     return Load.from_dict({"kind": data} if isinstance(data, str) else data, "--load")

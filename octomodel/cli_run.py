@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from octomodel import checks, cli_input
 from octomodel.engine import simulate
+from octomodel.lower import MEMORY_LIMIT_BYTES
 from octomodel.summary import Summary
 from octomodel.timed import Timed, timed
 
@@ -25,9 +26,10 @@ def run(
     replications: int,
     epochs: int,
     threads: int | None,
+    memory_limit: int | None,
     as_json: bool,
 ) -> int:
-    """Simulate what a command line asks for, print the summary, save the result; return the exit code 0.
+    """Simulate what a command line asks for, print the summary, then save the result; return the exit code 0.
 
     Raises
     ------
@@ -39,6 +41,8 @@ def run(
     target = cli_input.out(out)
     if threads is not None:
         checks.integer("--threads", threads, 1, 4096)
+    cli_input.check_cache()
+    limit = MEMORY_LIMIT_BYTES if memory_limit is None else checks.integer("--memory-limit", memory_limit, 1)
     changed = cli_input.changes(settings)
     described, document = cli_input.workflow(workflow, changed)
     system = cli_input.hardware(hardware, document, changed)
@@ -54,16 +58,20 @@ def run(
             epochs=epochs,
             threads=threads,
             progress=True,
+            memory_limit_bytes=limit,
+            cautions=lambda text: print(f"octomodel: warning: {text}", file=sys.stderr),
         )
     )
     summary = figures(result)
-    if target is not None:
-        result.dataset.octo.save(target)
     if as_json:
         print(json.dumps(summary, indent=2, allow_nan=False))
     else:
         print_figures(summary)
-        if target is not None:
+    if target is not None:
+        # the figures stand whatever becomes of the file
+        sys.stdout.flush()
+        result.dataset.octo.save(target)
+        if not as_json:
             print(f"written to {target}")
     return 0
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from octomodel import bounds as bound_of
+from octomodel import cautions as caution
 from octomodel import checks, ideal, lower, mapping, timed, yaml_io, yaml_text
 from octomodel._version import __version__
+from octomodel.errors import ModelError, ModelWarning
 from octomodel.hardware import System
 from octomodel.kernels.model import Model
 from octomodel.load import Load, closed
@@ -39,7 +42,9 @@ def simulate(
     epochs: int = 0,
     bounds: bool = True,
     threads: int | None = None,
+    memory_limit_bytes: int = lower.MEMORY_LIMIT_BYTES,
     progress: bool = False,
+    cautions: bool | Callable[[str], None] = True,
 ) -> xr.Dataset:
     """Simulate a workflow on a machine under one policy.
 
@@ -70,8 +75,13 @@ def simulate(
         Whether to compute the work, path and fluid bounds of each replication.
     threads : int, optional
         Worker threads; no result depends on them.
+    memory_limit_bytes : int
+        What the arrays of the description, and those of the requests in flight of each thread, may take.
     progress : bool
         Whether to show a progress bar.
+    cautions : bool or callable
+        Whether to warn of what makes a result easy to misread (``octomodel.cautions``), before the run; or what is
+        called with each such sentence instead.
 
     Returns
     -------
@@ -86,6 +96,11 @@ def simulate(
     RunError
         If the run had to stop.
 
+    Warns
+    -----
+    ModelWarning
+        See ``cautions``.
+
     Examples
     --------
     >>> import octomodel as om
@@ -97,7 +112,11 @@ def simulate(
     """
     from octomodel import accessor, results, series  # noqa: F401  (the accessor registers itself)
 
+    _check_kinds(workflow, hardware, load, placement)
     checks.integer("replications", replications, 1, 2**20)
+    checks.integer("memory_limit_bytes", memory_limit_bytes, 1)
+    if threads is not None:
+        checks.integer("threads", threads, 1, 4096)
     chosen = POLICIES["static"] if policy == IDEAL else named(policy)
     source = closed(requests or 1000) if load is None else load
     owners = mapping.make(workflow, hardware) if placement is None else placement
@@ -116,12 +135,21 @@ def simulate(
                 step=step,
                 dispatch=chosen.dispatch,
                 route=chosen.route,
+                memory_limit_bytes=memory_limit_bytes,
                 epochs=epochs,
             )
+            if cautions and not outcomes:
+                for text in caution.found(
+                    workflow, hardware, source, owners, None if policy == IDEAL else chosen, lowered.n_request
+                ):
+                    if callable(cautions):
+                        cautions(text)
+                    else:
+                        warnings.warn(text, ModelWarning, stacklevel=2)
             if policy == IDEAL:
-                outcome = ideal.run(lowered.model, progress=show)
+                outcome = ideal.run(lowered.model, memory_limit_bytes=memory_limit_bytes, progress=show)
             else:
-                outcome = run(lowered.model, threads=threads, progress=show)
+                outcome = run(lowered.model, threads=threads, memory_limit_bytes=memory_limit_bytes, progress=show)
             timed.note(outcome.wall_seconds - outcome.compile_seconds)
             check_counted(outcome, lowered.most_tokens)
             if bounds:
@@ -139,6 +167,7 @@ def simulate(
         epochs=lowered.model.load.epochs,
         epoch_cycles=hardware.epoch_cycles,
     )
+    same = caution.same_as(owners, None if policy == IDEAL else chosen)
     document = yaml_io.Document(workflow=workflow, hardware=hardware, load=source)
     return results.dataset(
         outcomes,
@@ -152,8 +181,21 @@ def simulate(
             "tables_digest": lowered.tables_digest,
             "workflow": workflow.name,
             **series.facts(workflow, source),
+            **({} if same is None else {"note": f"same as {same}"}),
         },
     )
+
+
+def _check_kinds(workflow: object, hardware: object, load: object, placement: object) -> None:
+    """Refuse arguments of another kind, among them names of presets, with what makes the right one."""
+    for name, value, kind, allowed in (
+        ("workflow", workflow, Workflow, "a Workflow, such as octomodel.workflow('early_exit')"),
+        ("hardware", hardware, System, "a System, such as octomodel.hardware('chip_64c')"),
+        ("load", load, Load | None, "a load, such as octomodel.closed() or octomodel.poisson(rate=1e-6)"),
+        ("placement", placement, Mapping | None, "what octomodel.mapping.make(workflow, hardware) returns"),
+    ):
+        if not isinstance(value, kind):
+            raise ModelError(name, value, allowed)
 
 
 def exact(model: Model) -> bool:

@@ -15,11 +15,15 @@ import numpy as np
 import xarray as xr
 
 from octomodel.digest import content_digest, is_text, plain_attribute
-from octomodel.errors import ModelError
+from octomodel.errors import ModelError, Words
+from octomodel.variables import REGISTRY
 
 DIGEST = "octo_digest"
 FORM = "octo1"
 """First word of the digest attribute; another word there means that another version wrote the file."""
+
+PROVENANCE = "tables_digest"
+"""An attribute that every result of ``simulate`` has."""
 
 CHUNK_ELEMENTS = 2**20
 FOREIGN = "restore it from a copy, run again, or open what something else wrote with xarray"
@@ -62,7 +66,8 @@ def save(dataset: xr.Dataset, path: str | os.PathLike[str]) -> None:
     ------
     ModelError
         If the suffix is another one, the path is a URL or not of the right kind (a directory for ``.nc``,
-        anything but a Zarr directory for ``.zarr``), or the Dataset holds what a file cannot keep.
+        anything but a Zarr directory for ``.zarr``), the Dataset holds what a file cannot keep, or is a result of
+        ``simulate`` with a variable that is not registered.
     FileNotFoundError
         If the directory of the path does not exist.
     OSError
@@ -70,6 +75,7 @@ def save(dataset: xr.Dataset, path: str | os.PathLike[str]) -> None:
     """
     target = _target(path)
     _check_kind(target)
+    _check_names(dataset)
     if not target.parent.is_dir():
         raise FileNotFoundError(f"{target.parent}: no such directory")
     content = _portable(dataset)
@@ -89,6 +95,10 @@ def save(dataset: xr.Dataset, path: str | os.PathLike[str]) -> None:
                 f"{target}: what was written does not read back ({error}); what was there is unchanged"
             ) from error
         _publish(fresh, target)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(target)) from error  # the file meant, not a part of it
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -144,6 +154,16 @@ def _target(path: str | os.PathLike[str]) -> Path:
     if target.suffix not in (".nc", ".zarr"):
         raise ModelError("path", text, "a name that ends in .nc (NetCDF) or .zarr (Zarr directory)")
     return target
+
+
+def _check_names(dataset: xr.Dataset) -> None:
+    """Refuse a result, known by its provenance, with variables that no reader of results knows."""
+    if PROVENANCE not in dataset.attrs:
+        return
+    for name in dataset.variables:
+        if name not in REGISTRY:
+            cure = f"registered variables: ds.drop_vars({str(name)!r}).octo.save(path), and yours apart by to_netcdf"
+            raise ModelError(f"dataset.{name}", Words("a variable of your own"), cure)
 
 
 def _check_kind(target: Path) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, fields, replace
 from fractions import Fraction
+from functools import wraps
 from typing import Any
 
 from octomodel import checks
@@ -340,6 +341,22 @@ class System:
         caption = f"{self.n_cluster:,} clusters, {self.n_tbu:,} TBUs, {peas}"
         return f"<table><caption>{caption}</caption>{rows}</table>"
 
+
+def _made(make: Callable[..., None]) -> Callable[..., None]:
+    """Return ``System.__init__`` with near misses for an unknown keyword."""
+    names = [field.name for field in fields(System)]
+
+    @wraps(make)
+    def checked(self: System, *values: Any, **named: Any) -> None:
+        for name in named:
+            if name not in names:
+                raise unknown("system", name, names)
+        make(self, *values, **named)
+
+    return checked
+
+
+setattr(System, "__init__", _made(System.__init__))  # noqa: B010  (a method that mypy lets nobody assign)
 
 _INTEGERS = (
     ("rows", 1, 2**20),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from octomodel import checks, lower_limits, lower_load
 from octomodel.draws import seed_key
-from octomodel.errors import ModelError
+from octomodel.errors import ModelError, Words
 from octomodel.hardware import System
 from octomodel.kernels import model as arrays
 from octomodel.kernels.model import (
@@ -200,5 +200,5 @@ def _check_memory(workflow: Workflow, system: System, load: Load, requests: int,
     total = sum(parts.values())
     if total > limit:
         largest = max(parts, key=lambda name: parts[name])
-        allowed = f"at most {limit / 2**30:.3g} GiB (memory_limit_bytes)"
-        raise ModelError("memory", f"{total / 2**30:.3g} GiB, most of it for {largest}", allowed)
+        allowed = f"at most {limit / 2**30:.3g} GiB (memory_limit_bytes, --memory-limit)"
+        raise ModelError("memory", Words(f"{total / 2**30:.3g} GiB, most of it for {largest}"), allowed)

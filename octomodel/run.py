@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,19 @@ from octomodel.outcome import CAUSES, CLUSTER_FIELDS, LINK_FIELDS, PIPELINE_FIEL
 
 CHUNK = 100_000  # cycles of clusters per call of the kernel: about 10 ms, so that Ctrl-C and progress feel immediate
 GROUPS_PER_TASK = 16  # groups that a worker takes at once from what is left
+
+
+_CANCELLED: ContextVar[threading.Event | None] = ContextVar("octomodel cancelled", default=None)
+
+
+@contextmanager
+def cancelled_by(event: threading.Event) -> Iterator[None]:
+    """Let another thread stop the runs that this thread begins within the block: they raise once the event is set."""
+    before = _CANCELLED.set(event)
+    try:
+        yield
+    finally:
+        _CANCELLED.reset(before)
 
 
 def threads_default() -> int:
@@ -89,17 +104,21 @@ class _Run:
         self.threads = max(1, min(threads, n_groups))
         self.groups = _Groups(n_groups, max(1, min(GROUPS_PER_TASK, n_groups // (4 * self.threads))))
         self.stop = threading.Event()
+        self.cancelled = _CANCELLED.get()
+
+    def stopped(self) -> bool:
+        return self.stop.is_set() or (self.cancelled is not None and self.cancelled.is_set())
 
     def work(self) -> World:
         """Take groups and advance them until none is left; return the worker's world with its sums."""
         world = allocate.worker(self.model, self.fields)
-        while not self.stop.is_set():
+        while not self.stopped():
             first, end = self.groups.take()
             if first == end:
                 break
             world.ctl["group"], world.ctl["group_end"] = first, end
             status = codes.BUDGET
-            while status != codes.DONE and not self.stop.is_set():
+            while status != codes.DONE and not self.stopped():
                 status = interpret.call(advance.advance, world, self.chunk)
                 if status in (codes.GROW_REQUESTS, codes.GROW_REPORTS):
                     world = self.grow(world, status)
@@ -156,7 +175,7 @@ def run(
     Raises
     ------
     RunError
-        If nothing can move though requests are left, or a limit is passed.
+        If nothing can move though requests are left, a limit is passed, or the run is cancelled.
     """
     compiled_before = _jit.compile_seconds()
     begun = time.perf_counter()
@@ -175,6 +194,8 @@ def run(
             state.stop.set()
             raise
         worlds = [f.result() for f in futures]
+    if state.cancelled is not None and state.cancelled.is_set():
+        raise RunError("the run was cancelled")
     outcome = _collect(model, state.fields, worlds)
     outcome.compile_seconds = _jit.compile_seconds() - compiled_before
     outcome.wall_seconds = time.perf_counter() - begun

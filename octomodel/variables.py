@@ -89,7 +89,7 @@ _RUN: tuple[tuple[str, tuple[str, ...], str, str, str, str], ...] = (
         (),
         "str",
         "",
-        "128-bit sum over all events; one changed cycle of one event changes it",
+        "two sums modulo 2^63 over all events; one changed cycle of one event changes them",
         "fingerprint",
     ),
     (

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from octomodel import checks
-from octomodel.errors import ModelError
+from octomodel.errors import ModelError, Words
 from octomodel.hardware import System
 from octomodel.load import Load
 from octomodel.workflow import Workflow
@@ -114,11 +114,11 @@ def _content(path: Path) -> str:
     """Return the text of a regular file, its size checked first."""
     try:
         if not path.is_file():
-            raise ModelError(str(path), "no regular file", "the path of an existing file")
+            raise ModelError(str(path), Words("no regular file"), "the path of an existing file")
         if path.stat().st_size > MAX_BYTES:
-            raise ModelError(str(path), f"{path.stat().st_size} bytes", f"at most {MAX_BYTES} bytes")
+            raise ModelError(str(path), Words(f"{path.stat().st_size} bytes"), f"at most {MAX_BYTES} bytes")
         return path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
-        raise ModelError(str(path), f"byte {error.start} is not UTF-8", "text in UTF-8") from None
+        raise ModelError(str(path), Words(f"byte {error.start} is not UTF-8"), "text in UTF-8") from None
     except OSError as error:
-        raise ModelError(str(path), str(error), "a file that can be read") from None
+        raise ModelError(str(path), Words(error), "a file that can be read") from None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
-from octomodel.errors import ModelError
+from octomodel.errors import ModelError, ModelWarning
 
 
 def is_number(value: object) -> TypeGuard[float]:
@@ -93,6 +94,9 @@ def probabilities(law: object, name: str) -> NDArray[np.float64]:
         raise ModelError(
             f"{type(law).__name__}.{name}", list(values), f"numbers that sum to 1; these sum to {total!r}"
         )
+    if abs(total - 1.0) > 1e-12:
+        text = f"{type(law).__name__}.{name}: the numbers sum to {total!r} and are divided by that"
+        warnings.warn(text, ModelWarning, stacklevel=2)
     return np.array(values) / total
 
 

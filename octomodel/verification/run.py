@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 
 from octomodel import checks
 from octomodel.errors import ModelError, unknown
-from octomodel.run import threads_default
+from octomodel.run import cancelled_by, threads_default
 from octomodel.verification.bench import Bench
 from octomodel.verification.cases import CASES, Case
 from octomodel.verification.facts import facts
@@ -74,9 +75,17 @@ def verify(
     scale = checks.real("verify.service_scale", service_scale, 1e-3, 1e3)
     chosen = _chosen(quick, cases)
     workers = threads_default() if threads is None else checks.integer("verify.threads", threads, 1, 4096)
+    cancelled = threading.Event()
     with ThreadPoolExecutor(min(workers, len(chosen))) as pool:
-        done = pool.map(lambda case: _measured(case, scale), chosen)
-        found = list(tqdm(done, total=len(chosen), unit=" systems", leave=False, disable=not progress or None))
+        try:
+            futures = [pool.submit(_measured, case, scale, cancelled) for case in chosen]
+            shown = tqdm(futures, unit=" systems", leave=False, disable=not progress or None)
+            found = [future.result() for future in shown]
+        except BaseException:
+            # Ctrl-C arrives here: what runs stops within milliseconds, what waits is never begun
+            cancelled.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     level = FAMILY_ERROR / sum(len(each.metrics) for measured in found for each in measured)
     rows = [
         check(case.name, case.kind, metric, level, each.executions)
@@ -99,16 +108,17 @@ def _chosen(quick: bool, cases: Sequence[str] | None) -> list[Case]:
     return [known[name] for name in cases]
 
 
-def _measured(case: Case, scale: float) -> list[Measured]:
-    """Simulate the experiments of one system."""
+def _measured(case: Case, scale: float, cancelled: threading.Event) -> list[Measured]:
+    """Simulate the experiments of one system, until they are cancelled."""
     assert case.build is not None
     result = []
-    for number, experiment in enumerate(case.build(Bench(case.name, facts()[case.name], scale))):
-        executions = 0
-        # experiments of a system differ in the seed's upper part, calls of one in the lower
-        for seen in observe(experiment.setup, zlib.crc32(case.name.encode()) + (number << 32)):
-            executions += seen.executions
-            for metric in experiment.metrics:
-                metric.take(seen)
-        result.append(Measured(experiment.metrics, executions))
+    with cancelled_by(cancelled):
+        for number, experiment in enumerate(case.build(Bench(case.name, facts()[case.name], scale))):
+            executions = 0
+            # experiments of a system differ in the seed's upper part, calls of one in the lower
+            for seen in observe(experiment.setup, zlib.crc32(case.name.encode()) + (number << 32)):
+                executions += seen.executions
+                for metric in experiment.metrics:
+                    metric.take(seen)
+            result.append(Measured(experiment.metrics, executions))
     return result

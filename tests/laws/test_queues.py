@@ -118,6 +118,7 @@ def test_splitting_replications_changes_nothing() -> None:
     """Replication r of R is replication r of R'; run one by one they are those of a run of all."""
     made = scenario(5, executions=60)
     options: dict[str, Any] = {"load": made.load, "placement": made.mapping, "seed": 9, "threads": 1, "bounds": False}
+    options["cautions"] = False
     three, two = (simulate(made.workflow, made.system, "jsq", replications=n, **options) for n in (3, 2))
     xarray.testing.assert_identical(three.isel(replication=slice(2)).drop_attrs(), two.drop_attrs())
     prints = [str(value) for value in three.fingerprint.values]

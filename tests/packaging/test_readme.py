@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -9,10 +10,16 @@ from pathlib import Path
 
 import pytest
 
+import octomodel as om
+from octomodel import cli, yaml_io
+from octomodel.elements import Branch, Fork, Loop, Select, Task, walk
+from octomodel.errors import ModelError
+from octomodel.load import KINDS
 
-def blocks(repository: Path, language: str) -> list[str]:
-    """Return the code blocks of the README in one language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", (repository / "README.md").read_text(), re.M | re.S)
+
+def blocks(repository: Path, language: str, name: str = "README.md") -> list[str]:
+    """Return the code blocks of a page in one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", (repository / name).read_text(), re.M | re.S)
 
 
 def test_python_examples_run(repository: Path, tmp_path: Path) -> None:
@@ -37,6 +44,49 @@ def test_commands_run(repository: Path, tmp_path: Path) -> None:
         assert answer.returncode == 0, (words, answer.stderr)
         if words[0] == "run":
             assert "latency mean" in answer.stdout, answer.stdout
+
+
+def test_the_first_line_puts_the_program_on_the_path(repository: Path) -> None:
+    first = blocks(repository, "sh")[-1].splitlines()[0]
+    assert first == ". .venv/bin/activate"
+    activate = first.replace(".venv", sys.prefix)
+    shell = ["bash", "-c", f"{activate} && command -v octomodel"]
+    answer = subprocess.run(shell, env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True)
+    assert answer.stdout == f"{sys.prefix}/bin/octomodel\n", answer.stderr
+
+
+def test_mistakes_are_told_as_shown(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (block,) = blocks(repository, "text")
+    call, answer, _, command, message = block.splitlines()
+    with pytest.raises(ModelError) as raised:
+        eval(call.removeprefix(">>> "), {"dist": om.dist})
+    assert answer == f"ModelError: {raised.value}"
+    monkeypatch.chdir(tmp_path)
+    Path("assistant.yaml").write_text(
+        "octomodel: 1\nworkflow: {name: assistant, program: [{task: asr, time: {law: gamma, mean: 40000, cv: -0.2}}]}\n"
+    )
+    assert cli.main(command.split()[2:]) == cli.BAD_INPUT
+    assert capsys.readouterr().err == f"{message}\n"
+
+
+def test_the_file_of_the_page_of_files_runs(
+    repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (repository / "docs/files.md").read_text()
+    (example,) = blocks(repository, "yaml", "docs/files.md")
+    path = tmp_path / "assistant.yaml"
+    path.write_text(example)
+    read = yaml_io.read_file(path)
+    assert read.workflow is not None and read.hardware is not None and read.load is not None
+    assert {type(item) for item in walk(read.workflow.program)} == {Task, Fork, Branch, Loop, Select}
+    assert cli.main(["run", str(path), "--json"]) == cli.DONE
+    out, err = capsys.readouterr()
+    assert json.loads(out)["requests"] == 2000
+    assert [line for line in err.splitlines() if "steady" not in line] == []
+    for kind in KINDS:
+        assert f"`{kind}`" in text
 
 
 def test_make_targets_exist(repository: Path) -> None:

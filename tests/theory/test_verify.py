@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +28,24 @@ QUICK = [case.name for case in SIMULATED if case.quick]
 
 
 # ---- verify
+
+
+def test_an_interrupt_stops_what_runs_and_begins_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    om.simulate(om.Workflow("one", om.task("only", 100)), om.System(1, 1), load=om.closed(requests=1))  # compiled
+    begun = []
+    turns = om.Workflow("long", om.loop(om.task("only", 100), count=10**6))  # of minutes
+
+    def observed(*_: object) -> Iterator[None]:
+        begun.append(time.monotonic())
+        threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+        om.simulate(turns, om.System(1, 1), load=om.closed(requests=5_000), bounds=False, threads=1)
+        yield
+
+    monkeypatch.setattr("octomodel.verification.run.observe", observed)
+    with pytest.raises(KeyboardInterrupt):
+        verify(cases=QUICK[:3], threads=1)
+    assert len(begun) == 1
+    assert time.monotonic() - begun[0] < 5  # 0.6 s or so on an idle machine
 
 
 @pytest.fixture(scope="module")

@@ -265,7 +265,7 @@ def test_a_load_from_a_file(small: str, tmp_path: Path) -> None:
     assert load_of(text=small) == Poisson(rate=0.01, requests=300)
     bare = tmp_path / "bare.yml"
     bare.write_text("octomodel: 1\n")
-    with pytest.raises(ModelError, match="bare.yml: got 'no load'; allowed: a file with a load"):
+    with pytest.raises(ModelError, match="bare.yml: got no load; allowed: a file with a load"):
         load_of(text=str(bare))
 
 
@@ -279,13 +279,18 @@ RUN = ("run", "early_exit", "--hardware", "chip_64c")
         (("rnu",), 'Unknown command "rnu". Did you mean "run"?'),
         (("run",), 'Command "run" parameter WORKFLOW requires an argument.'),
         ((*RUN, "--polcy", "static"), "Unknown option: --polcy. Did you mean --policy?"),
-        ((*RUN, "--requests", "many"), 'Invalid value for --requests: unable to convert "many" into int.'),
-        ((*RUN, "again"), "Unused Tokens: ['again']."),
+        ((*RUN, "--requests", "many"), "Invalid value for --requests: got 'many'; allowed: a whole number, such as 2000 or 1e5"),
+        ((*RUN, "--seed", "1.5"), "Invalid value for --seed: got '1.5'; allowed: a whole number"),
+        ((*RUN, "--seed", "nan"), "Invalid value for --seed: got 'nan'; allowed: a whole number"),
+        ((*RUN, "again"), "command line: got 'again'; allowed: no further word; --help lists the options"),
+        (("run", "early_exit", "chip_64c"), "command line: got 'chip_64c'; allowed: did you mean --hardware chip_64c? no"),
+        ((*RUN, "--memory-limit", "0"), "--memory-limit: got 0; allowed: an integer from 1"),
+        ((*RUN, "--memory-limit", "1e4"), "memory: got 7.06e-05 GiB, most of it for 768 TBUs; allowed: at most 9.31e-06"),
         (("run", "early_exits"), "workflow: got 'early_exits'; allowed: did you mean 'early_exit'? one of " + NAMES),
         (("run", "chip_64c"), f"workflow: got 'chip_64c'; allowed: one of {NAMES}, or a file that ends in .yaml"),
-        (("run", "early_exit"), "--hardware: got None; allowed: a file with hardware, or one of chip_64c, edge"),
+        (("run", "early_exit"), "--hardware: got nothing; allowed: a file with hardware, or one of chip_64c, edge"),
         (("run", "early_exit", "--hardware", "chip64c"), "hardware: got 'chip64c'; allowed: did you mean 'chip_64c'?"),
-        (("run", "no.yaml"), "no.yaml: got 'no regular file'; allowed: the path of an existing file"),
+        (("run", "no.yaml"), "no.yaml: got no regular file; allowed: the path of an existing file"),
         ((*RUN, "--policy", "statik"), "policy: got 'statik'; allowed: did you mean 'static'?"),
         ((*RUN, "--requests", "0"), "load.requests: got 0; allowed: an integer from 1"),
         ((*RUN, "--seed", "-1"), "seed: got -1; allowed: an integer from 0"),
@@ -313,7 +318,7 @@ RUN = ("run", "early_exit", "--hardware", "chip_64c")
             "load.utilization: got '2'; allowed: no utilization: only llm_chat_code",
         ),
         ((*RUN, "--load", "clozed"), "--load.kind: got 'clozed'; allowed: did you mean 'closed'?"),
-        ((*RUN, "--load", "{kind: poisson}"), "--load.rate: got None; allowed: a value: rate is required"),
+        ((*RUN, "--load", "{kind: poisson}"), "--load.rate: got nothing; allowed: a value: rate is required"),
         ((*RUN, "--load", "{kind: ["), "--load, line 1: got"),
         ((*RUN, "--load", "[1]"), "--load: got [1]; allowed: a mapping"),
         (
@@ -321,9 +326,27 @@ RUN = ("run", "early_exit", "--hardware", "chip_64c")
             "--set load.requests: got 6; allowed: either this or --requests",
         ),
         (("show", "wafer"), "preset: got 'wafer'; allowed: did you mean 'wafer_56k'?"),
-        (("show", "chip_64c", "--dot"), "chip_64c: got 'no workflow'; allowed: a workflow: a machine has no graph"),
-        (("show", "early_exit", "--dot", "--mermaid"), "show: got 'several forms'; allowed: one of --dot, --mermaid"),
-        (("show", "early_exit", "--dot", "--json"), "show: got 'several forms'; allowed: one of --dot, --mermaid"),
+        (("show", "chip_64c", "--dot"), "chip_64c: got no workflow; allowed: a workflow: a machine has no graph"),
+        (("show", "early_exit", "--dot", "--mermaid"), "show: got several forms; allowed: one of --dot, --mermaid"),
+        (("show", "early_exit", "--dot", "--json"), "show: got several forms; allowed: one of --dot, --mermaid"),
+        (("show", "early_exit", "--set", "nonsense=1"), "--set nonsense: got 'nonsense'; allowed: one of 57 names, such as"),
+        (("show", "early_exit", "--set", "row=2"), "--set row: got 'row'; allowed: did you mean 'rows'? one of 57 names\n"),
+        (("show", "early_exit", "--set", "rows=2"), "--set rows: got 2; allowed: no change of a machine: none is shown"),
+        (
+            ("show", "early_exit", "--dot", "--hardware", "chip_64c", "--set", "rows=2"),
+            "--set rows: got 2; allowed: no change of a machine: none is shown here",
+        ),
+        (("show", "chip_64c", "--set", "load.foo=1"), "--set load.foo: got 'foo'; allowed: one of arrival_cycles, in_"),
+        (("show", "chip_64c", "--set", "load.requst=1"), "--set load.requst: got 'requst'; allowed: did you mean 'reques"),
+        (("show", "early_exit", "--set", "load.requests=1"), "--set load.requests: got 1; allowed: no change of a load"),
+        (
+            ("show", "chip_64c", "--set", "workflow.deadline=1"),
+            "--set workflow.deadline: got 'deadline'; allowed: did you mean 'deadline_cycles'?",
+        ),
+        (
+            ("show", "chip_64c", "--set", "workflow.in_bytes=1"),
+            "--set workflow.in_bytes: got 1; allowed: no change of a workflow: none is shown",
+        ),
         (("show", "early_exit", "--hardware", "early_exit"), "hardware: got 'early_exit'; allowed: one of chip_64c"),
     ],
 )
@@ -331,7 +354,8 @@ def test_bad_input_is_one_line(capsys: pytest.CaptureFixture[str], words: tuple[
     assert cli.main(words) == cli.BAD_INPUT
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith(f"octomodel: {message}")
+    assert err.startswith(f"octomodel: {message.rstrip()}")
+    assert not message.endswith("\n") or err == f"octomodel: {message}"
     assert err.count("\n") == 1 and err.endswith("\n")
 
 
@@ -345,8 +369,8 @@ def test_files_without_the_part_that_is_needed(capsys: pytest.CaptureFixture[str
     path = tmp_path / "bare.yaml"
     path.write_text("octomodel: 1\n")
     for words, message in (
-        (("run", str(path)), f"{path}: got 'no workflow'; allowed: a file with a workflow"),
-        (("show", str(path)), f"{path}: got 'neither workflow nor hardware'; allowed: a file with one of them"),
+        (("run", str(path)), f"{path}: got no workflow; allowed: a file with a workflow"),
+        (("show", str(path)), f"{path}: got neither workflow nor hardware; allowed: a file with one of them"),
         (
             ("run", "early_exit", "--hardware", str(path)),
             f"--hardware: got '{path}'; allowed: a file with hardware, or",
@@ -465,3 +489,63 @@ def test_interrupt(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monke
     assert cli.main(["run", str(endless), "--requests", "100000"]) == cli.INTERRUPTED
     assert time.monotonic() - sent[0] < 5  # 0.1 s or so on an idle machine
     assert capsys.readouterr() == ("", "octomodel: interrupted\n")
+
+
+class Interrupting:
+    """A finder of modules during whose work Ctrl-C is pressed."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def find_spec(self, name: str, *_: object) -> None:
+        if name == self.name:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("module", ["cli_app", "cli_run"])
+def test_interrupt_during_imports(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, small: str, module: str
+) -> None:
+    assert cli.main(["show", small]) == 0
+    capsys.readouterr()
+    monkeypatch.delitem(sys.modules, f"octomodel.{module}", raising=False)
+    monkeypatch.delattr(om, module, raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Interrupting(f"octomodel.{module}"), *sys.meta_path])
+    assert cli.main(["run", small]) == cli.INTERRUPTED
+    assert capsys.readouterr() == ("", "octomodel: interrupted\n")
+
+
+def test_numbers_may_be_written_with_an_exponent(capsys: pytest.CaptureFixture[str], small: str) -> None:
+    words = ["run", small, "--requests"]
+    found = data(capsys, *words, "4e1", "--seed", "3.0", "--memory-limit", "1e9", "--threads", "1e0")
+    assert found["requests"] == 40
+    assert found["fingerprint"] == data(capsys, *words, "40", "--seed", "3")["fingerprint"]
+
+
+@pytest.mark.parametrize("command", [("run", "early_exit", "--hardware", "chip_64c"), ("verify", "--quick")])
+def test_a_cache_that_cannot_be_is_one_line(command: tuple[str, ...]) -> None:
+    done = run(*command, OCTOMODEL_CACHE_DIR="here")
+    message = "octomodel: OCTOMODEL_CACHE_DIR: got 'here'; allowed: the absolute path of a directory\n"
+    assert (done.returncode, done.stdout, done.stderr) == (cli.BAD_INPUT, "", message)
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_the_figures_stand_when_the_file_fails(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, small: str, tmp_path: Path, form: list[str]
+) -> None:
+    words = ["run", small, "--requests", "20000", *form]
+    assert cli.main(words) == 0
+    whole = capsys.readouterr().out
+
+    def full(*_: object) -> None:
+        raise OSError(27, "File too large")
+
+    monkeypatch.setattr("octomodel.files._sync", full)
+    target = tmp_path / "x.nc"
+    assert cli.main([*words, "--out", str(target)]) == cli.STOPPED
+    out, err = capsys.readouterr()
+    fingerprint = re.compile(r"[0-9a-f]{32}")
+    assert fingerprint.findall(out) == fingerprint.findall(whole) != []
+    assert len(out.splitlines()) == len(whole.splitlines())
+    assert err == f"octomodel: [Errno 27] File too large: '{target}'\n"
+    assert not list(tmp_path.glob("*.nc*"))

@@ -134,7 +134,7 @@ def test_arrays_have_the_types_of_the_contract() -> None:
 
 
 def test_last_weight_of_a_branch_is_exactly_one() -> None:
-    thirds = {"x": 0.1, "y": 0.2, "z": 0.7 + 4e-10}
+    thirds = {"x": 0.1, "y": 0.2, "z": 0.7 + 4e-13}
     program, _ = lower_program(Workflow("w", branch(thirds, x=task("a", 1), y=seq(), z=seq())), HARDWARE)
     assert program.edge_weight[0, :3].tolist() == [0.1, 0.1 + 0.2, 1.0]
 

@@ -120,7 +120,7 @@ def test_what_does_not_fit_is_refused_with_the_number_needed() -> None:
     ("options", "path", "part"),
     [
         ({"method": "best"}, "mapping.method", "one of equal, marginal, proportional"),
-        ({"profile": "night"}, "workflow.w.phase", "one of"),
+        ({"profile": "night"}, "workflow.w.phase", "there are none"),
         ({"clusters_per_pipeline": 5}, "mapping.clusters_per_pipeline", "from 1 to 4"),
     ],
 )

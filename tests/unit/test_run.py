@@ -130,6 +130,17 @@ def test_a_failed_worker_stops_the_others() -> None:
     assert threading.active_count() == before
 
 
+def test_another_thread_can_cancel_a_run() -> None:
+    model = lowered(chain([10.0]), om.System(rows=1, cols=1, tbus=1), om.closed(requests=50, in_flight=1))
+    event = threading.Event()
+    with run.cancelled_by(event):
+        assert run.run(model, threads=1, chunk=1).status == "done"
+        event.set()
+        with pytest.raises(RunError, match="cancelled"):
+            run.run(model, threads=1, chunk=1)
+    assert run.run(model, threads=1).status == "done"
+
+
 @pytest.mark.parametrize("text", ["0", "two", "-1", ""])
 def test_a_bad_number_of_threads_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OCTOMODEL_THREADS", text)

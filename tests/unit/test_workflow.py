@@ -11,7 +11,7 @@ import pytest
 
 from octomodel import dist, structure
 from octomodel.elements import Branch
-from octomodel.errors import ModelError
+from octomodel.errors import ModelError, ModelWarning
 from octomodel.phases import phases_by_request, phases_by_time
 from octomodel.program import branch, by_phase, fork, loop, per, select, seq, task
 from octomodel.workflow import Workflow
@@ -89,7 +89,9 @@ def test_elements_refuse(build: Any, path: str, parts: list[str]) -> None:
 
 
 def test_probabilities_off_by_rounding_are_accepted() -> None:
-    assert branch({"x": 0.5, "y": 0.5 + 5e-10}, x=A, y=B).values[1] == 0.5 + 5e-10
+    assert branch({"x": 0.5, "y": 0.5 + 5e-13}, x=A, y=B).values[1] == 0.5 + 5e-13
+    with pytest.warns(ModelWarning, match="the last choice takes the difference"):
+        assert branch({"x": 0.5, "y": 0.5 + 5e-10}, x=A, y=B).values[1] == 0.5 + 5e-10
 
 
 def test_scaled_times_law_in_both_orders() -> None:

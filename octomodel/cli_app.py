@@ -1,0 +1,167 @@
+"""The commands of the command line and their options."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Annotated
+
+from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
+
+from octomodel import cli_input, cli_show
+from octomodel._version import __version__
+from octomodel.cli import DONE, FAILED
+from octomodel.errors import ModelError, Words
+
+Count = Annotated[int, Parameter(converter=cli_input.whole)]
+Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON instead of text.")]
+Settings = Annotated[
+    list[str] | None,
+    Parameter(
+        name="--set",
+        negative="",
+        help="Change a value, as often as wanted: KEY=VALUE, a key of the machine (tbu.switch_cycles, rows) or one "
+        "that begins with workflow. or load.",
+    ),
+]
+_WORKFLOW = "Name of a bundled workflow, or a YAML file."
+_HARDWARE = "Name of a bundled machine, or a YAML file; default: the machine in the workflow's file."
+
+app = App(
+    name="octomodel",
+    version=__version__,
+    help="Model of scale-out spatial machines running dynamic AI workflows.",
+)
+
+
+@app.command
+def presets(*, as_json: Json = False) -> int:
+    """List the bundled workflows and machines."""
+    if as_json:
+        print(json.dumps(cli_show.listed(), indent=2))
+    else:
+        cli_show.print_listed()
+    return DONE
+
+
+@app.command
+def show(
+    what: Annotated[str, Parameter(help="Name of a bundled workflow or machine, or a YAML file.")],
+    /,
+    *,
+    hardware: Annotated[str | None, Parameter(help="Also show how the workflow is mapped on this machine.")] = None,
+    dot: Annotated[bool, Parameter(negative="", help="Print the graph for Graphviz.")] = False,
+    mermaid: Annotated[bool, Parameter(negative="", help="Print the graph as a Mermaid flowchart.")] = False,
+    settings: Settings = None,
+    as_json: Json = False,
+) -> int:
+    """Show what a description means once read."""
+    if dot + mermaid + as_json > 1:
+        raise ModelError("show", Words("several forms"), "one of --dot, --mermaid, --json")
+    changed = cli_input.changes(settings or [])
+    document = cli_input.described(what)
+    described = document.workflow
+    if described is None and (dot or mermaid):
+        raise ModelError(what, Words("no workflow"), "a workflow: a machine has no graph")
+    drawn = dot or mermaid
+    cli_input.refuse_unused(
+        changed,
+        workflow=described is not None,
+        hardware=not drawn and (hardware is not None or document.hardware is not None),
+    )
+    if described is not None:
+        described = described.with_(**changed.workflow)
+        if drawn:
+            print(described.graph().to_dot() if dot else described.graph().to_mermaid(), end="")
+            return DONE
+    system = None
+    if hardware is not None or document.hardware is not None:
+        system = cli_input.hardware(hardware, document, changed)
+    if as_json:
+        print(json.dumps(cli_show.data(described, system), indent=2))
+    elif described is not None:
+        cli_show.print_workflow(described, document, system)
+    elif system is not None:
+        cli_show.print_hardware(system, document)
+    else:
+        raise ModelError(what, Words("neither workflow nor hardware"), "a file with one of them")
+    return DONE
+
+
+@app.command
+def run(
+    workflow: Annotated[str, Parameter(help=_WORKFLOW)],
+    /,
+    *,
+    hardware: Annotated[str | None, Parameter(help=_HARDWARE)] = None,
+    policy: Annotated[str, Parameter(help="static, stealing, jsq or ideal.")] = "static",
+    requests: Annotated[Count | None, Parameter(help="Number of requests; default: that of the load, else 1000.")] = None,
+    seed: Annotated[Count, Parameter(help="Seed of all draws.")] = 0,
+    out: Annotated[str | None, Parameter(help="Where to save the result: a name in .nc or .zarr.")] = None,
+    load: Annotated[
+        str | None,
+        Parameter(
+            help="A kind (closed), a load as in a file ('{kind: poisson, rate: 1e-6}'), or a YAML file; default: "
+            "that of the bundled workflow or of the workflow's file."
+        ),
+    ] = None,
+    settings: Settings = None,
+    replications: Annotated[Count, Parameter(help="Independent runs.")] = 1,
+    epochs: Annotated[Count, Parameter(help="Sample each cluster at the first so many epochs.")] = 0,
+    threads: Annotated[Count | None, Parameter(help="Worker threads; no result depends on them.")] = None,
+    memory_limit: Annotated[
+        Count | None, Parameter(help="Bytes that the arrays of the run may take; default: 8 GiB.")
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Simulate a workflow on a machine under a policy."""
+    from octomodel import cli_run
+
+    return cli_run.run(
+        workflow,
+        hardware=hardware,
+        policy=policy,
+        requests=requests,
+        seed=seed,
+        out=out,
+        load=load,
+        settings=settings or [],
+        replications=replications,
+        epochs=epochs,
+        threads=threads,
+        memory_limit=memory_limit,
+        as_json=as_json,
+    )
+
+
+@app.command
+def verify(
+    *,
+    quick: Annotated[bool, Parameter(negative="", help="A dozen systems, in seconds; all take minutes.")] = False,
+    as_json: Json = False,
+) -> int:
+    """Simulate systems with known answers and compare."""
+    import octomodel
+
+    cli_input.check_cache()
+    report = octomodel.verify(quick=quick, progress=True)
+    print(json.dumps(report.to_dict(), indent=2) if as_json else report.table().rstrip("\n"))
+    return DONE if report.passed else FAILED
+
+
+def call(words: Sequence[str]) -> int:
+    """Run the command that some words ask for and return its exit code.
+
+    Raises
+    ------
+    ModelError
+        When a word is refused.
+    """
+    try:
+        command, bound, _ = app.parse_args(words, exit_on_error=False, print_error=False)
+    except UnusedCliTokensError as error:
+        raise cli_input.left_over(error.unused_tokens or []) from None
+    except CycloptsError as error:
+        raise cli_input.RefusedError(str(error)) from None
+    code = command(*bound.args, **bound.kwargs)
+    return code if isinstance(code, int) else DONE
