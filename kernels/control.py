@@ -101,6 +101,7 @@ def _visit(w: World, token: int) -> int:
         w.ctl[0].failed = 1
         visit = 1
     w.visits[at] = visit
+    w.token[token].visit = visit
     return int(visit)
 
 

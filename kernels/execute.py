@@ -155,7 +155,7 @@ def _finish(w: World, c: int, t: int, u: int) -> None:
     node = w.node[token.node]
     request = w.request[token.request]
     station = w.station[c * ctl.n_task + node.task]
-    visit = w.visits[token.request * ctl.n_node + token.node]
+    visit = token.visit
     station.executions += 1
     station.run_cycles += t - tbu.run_start
     tbu.stage = 0

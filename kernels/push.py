@@ -121,7 +121,7 @@ def _push(w: World, c: int, t: int, token: int) -> None:
     if arrival == t:
         deliver(w, c, t, token)
     else:
-        visit = 0 if w.node[pushed.node].kind == JOIN else w.visits[pushed.request * ctl.n_node + pushed.node]
+        visit = 0 if w.node[pushed.node].kind == JOIN else pushed.visit
         record(w, EVENT_TRANSFER, w.request[pushed.request].id, pushed.node, visit, 0, pushed.cluster, begin, arrival)
         pushed.time = arrival
         pushed.key = begin

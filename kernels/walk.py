@@ -151,7 +151,7 @@ def _decisions(w: World, c: int, t: int) -> None:
         cluster.decisions += 1
         cluster.cbu_busy += ctl.decision_cycles
         decided = w.token[token]
-        visit_number = w.visits[decided.request * ctl.n_node + decided.node]
+        visit_number = decided.visit
         record(
             w,
             EVENT_DECISION,
