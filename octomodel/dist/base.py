@@ -56,7 +56,19 @@ class Law(ABC):
 
     @abstractmethod
     def support(self) -> tuple[float, float]:
-        """Return the smallest and the largest value; the largest may be infinite."""
+        """Return the smallest and the largest value.
+
+        Returns
+        -------
+        tuple of two floats
+            Both >= 0; the largest may be infinite.
+
+        Examples
+        --------
+        >>> from octomodel import dist
+        >>> dist.Pareto(2.5, 100).support()
+        (100.0, inf)
+        """
 
     @abstractmethod
     def scaled(self, factor: float) -> Law:
@@ -67,10 +79,21 @@ class Law(ABC):
         factor : float
             Finite and above 0.
 
+        Returns
+        -------
+        Law
+            Of the same kind, with ``factor`` times the mean and the same CV.
+
         Raises
         ------
         ModelError
             When ``factor`` is anything else.
+
+        Examples
+        --------
+        >>> from octomodel import dist
+        >>> dist.Gamma(40_000, 0.2).scaled(2)
+        Gamma(mean=80000.0, cv=0.2)
         """
 
     @abstractmethod

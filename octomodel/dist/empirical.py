@@ -103,6 +103,7 @@ class Empirical(Law):
         return self.samples[0], self.samples[-1]
 
     def scaled(self, factor: float) -> Empirical:
+        """Return the law of ``factor`` times each sample, with the origin of the samples kept; see ``Law.scaled``."""
         factor = checked("Empirical.factor", factor)
         return Empirical(
             tuple(sample * factor for sample in self.samples), self.file, self.column, self.sha256

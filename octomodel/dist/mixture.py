@@ -69,6 +69,7 @@ class Mixture(Law):
 
     @property
     def discrete(self) -> bool:
+        """Return whether each law of a weight above 0 has finitely many values."""
         return all(law.discrete for _, law in self._used())
 
     def _used(self) -> list[tuple[float, Law]]:
@@ -78,6 +79,7 @@ class Mixture(Law):
         ]
 
     def support(self) -> tuple[float, float]:
+        """Return the smallest and the largest value of the laws of a weight above 0."""
         ends = [law.support() for _, law in self._used()]
         return min(low for low, _ in ends), max(high for _, high in ends)
 

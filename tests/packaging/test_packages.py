@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ast
 import fnmatch
+import importlib
+import inspect
 import json
 import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,8 @@ import pytest
 
 ROOTS = {"octomodel": "octomodel", "kernels": "octomodel.kernels", "calibration": "octomodel.calibration"}
 HEAVY = {"scipy.stats", "networkx", "matplotlib", "zarr", "h5netcdf", "dask", "rich", "cyclopts", "octomodel.verification"}
+COMPILERS = {"jit", "inlined", "entry"}
+DEFINITIONS = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +50,42 @@ def imported(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
     return names
+
+
+def public(tree: ast.Module) -> set[str]:
+    """Return the names of a module without underscore, of the private kernels and the private bases behind them too."""
+    names = {node.name for node in ast.walk(tree) if isinstance(node, DEFINITIONS)}
+    names = {name for name in names if not name.startswith("_")}
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and node.name in names:
+            names |= {base.id for base in node.bases if isinstance(base, ast.Name)}
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+            if isinstance(node.value.func, ast.Name) and node.value.func.id in COMPILERS:
+                names |= {argument.id for argument in node.value.args if isinstance(argument, ast.Name)}
+    return names
+
+
+def undocumented(node: ast.AST, names: set[str], prefix: str = "") -> Iterator[str]:
+    """Yield the public classes, functions and methods that have no docstring of their own, with their classes."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, DEFINITIONS):
+            if child.name in names and not ast.get_docstring(child):
+                yield prefix + child.name
+            if isinstance(child, ast.ClassDef) and child.name in names:
+                yield from undocumented(child, names, f"{prefix}{child.name}.")
+        elif isinstance(child, ast.stmt):
+            yield from undocumented(child, names, prefix)
+
+
+def inherits_docstring(module: str, name: str) -> bool:
+    """Return whether ``help()`` of a method shows what a base of its class says; functions and classes have no base."""
+    owner, _, method = name.rpartition(".")
+    if not owner:
+        return False
+    found: Any = importlib.import_module(module)
+    for part in owner.split("."):
+        found = getattr(found, part)
+    return bool(inspect.getdoc(getattr(found, method)))
 
 
 def test_list_of_packages_is_complete(repository: Path, project: dict[str, Any]) -> None:
@@ -105,6 +146,40 @@ def test_calibration_knows_laws_and_workflows_only(repository: Path) -> None:
 def test_modules_are_short(repository: Path) -> None:
     lengths = {path.name: len(path.read_text().splitlines()) for _, path in modules(repository)}
     assert {name: length for name, length in lengths.items() if length > 400} == {}
+
+
+def test_everything_public_has_a_docstring(repository: Path) -> None:
+    """One of its own or, for a method, that of the base which documents it."""
+    bare = []
+    for root, path in modules(repository):
+        tree = ast.parse(path.read_text())
+        steps = path.relative_to(repository / root).with_suffix("").parts
+        module = ".".join((ROOTS[root], *(step for step in steps if step != "__init__")))
+        assert ast.get_docstring(tree), module
+        bare += [f"{module}:{name}" for name in undocumented(tree, public(tree)) if not inherits_docstring(module, name)]
+    assert bare == []
+
+
+def test_search_for_docstrings_finds_what_has_none() -> None:
+    code = """
+class _Base:
+    def inherited(self): pass
+class Shown(_Base):
+    'Documented.'
+    def method(self): pass
+    def _private(self): pass
+class _Hidden:
+    def method(self): pass
+if True:
+    def function():
+        def inner(): pass
+def _push(): pass
+push = jit(_push)
+def _helper(): pass
+"""
+    tree = ast.parse(code)
+    found = {"_Base", "_Base.inherited", "Shown.method", "function", "_push"}
+    assert set(undocumented(tree, public(tree))) == found
 
 
 def test_kernels_excuse_no_line_from_coverage(repository: Path) -> None:
