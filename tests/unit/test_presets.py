@@ -217,7 +217,7 @@ def test_a_configuration_names_the_files_of_a_trace(tmp_path: Path) -> None:
     other.write_text(HEADER + "2023-11-16 18:17:03,1,1\n2023-11-16 18:17:05,1,1\n")
     with pytest.raises(ModelError, match=f"^configuration.trace: got '{azure.SAMPLE} with .* allowed: .*: set OCTOMODEL_DATA"):
         recipe.read(recipe.configuration("llm_chat_code", machine, 700), data=other)
-    with pytest.raises(ModelError, match="^configuration.requests: got None; allowed: a value: requests is required"):
+    with pytest.raises(ModelError, match="^configuration.requests: got nothing; allowed: a value: requests is required"):
         recipe.read("octomodel: 1\npreset: llm_chat_code\n")
     with pytest.raises(ModelError, match="allowed: a file that can be read"):
         azure.digests(tmp_path / "nowhere.csv")
