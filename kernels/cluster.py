@@ -11,7 +11,7 @@ from .execute import end_stage, lowest_idle, take
 from .heap import first
 from .link import join_link
 from .model import DISPATCH_OWN
-from .policy import ASK_NEIGHBOUR, dispatch
+from .policy import ASK_NEIGHBOUR, NOTHING, dispatch
 from .push import push
 from .walk import decisions
 from .world import World
@@ -95,9 +95,10 @@ def _lend(w: World, c: int, t: int) -> None:
         task = dispatch(ctl.dispatch, w.waiting, tbu.task)
         if task == ASK_NEIGHBOUR:
             ask(w, c, t)
-        elif task >= 0:
-            places = w.node[w.task[task].node].fan_out if task < ctl.n_task else 0
-            if task >= ctl.n_task or task == tbu.task or w.waiting[task] == 0 or cluster.spill_free < places:
+        elif task != NOTHING:
+            known = 0 <= task < ctl.n_task
+            places = w.node[w.task[task].node].fan_out if known else 0
+            if not known or task == tbu.task or w.waiting[task] == 0 or cluster.spill_free < places:
                 cluster.refusals += 1
                 continue
             cluster.lendings += 1

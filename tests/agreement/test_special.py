@@ -178,6 +178,7 @@ def test_the_ideal_mode_has_no_epochs() -> None:
 ANSWERS: dict[str, tuple[Any, bool]] = {
     "nothing": (lambda waiting, own: -1, False),
     "no TB of the workflow": (lambda waiting, own: len(waiting), True),
+    "no number of a TB": (lambda waiting, own: -3, True),
     "its own TB": (lambda waiting, own: own, True),
     "a TB of which no token waits": (lambda waiting, own: waiting.index(0) if 0 in waiting else -1, True),
 }
