@@ -64,6 +64,12 @@ def inlined(function: Callable[P, R]) -> Callable[P, R]:
     return cast("Callable[P, R]", numba.njit(forceinline=True, **_HELPER)(function))
 
 
+def rare(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile a helper kernel apart from those that call it, which are smaller and faster when it is seldom needed."""
+    _module.name_helper(function, apart=True)
+    return cast("Callable[P, R]", numba.njit(**_HELPER)(function))
+
+
 def entry(function: Callable[P, R]) -> Callable[P, R]:
     """Compile an entry kernel on its first call, for the argument types of that call and no others.
 

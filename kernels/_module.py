@@ -19,13 +19,16 @@ from numba.core import config
 from numba.core.codegen import CPUCodeLibrary, JITCPUCodegen
 
 _helpers: set[str] = set()
+_apart: set[str] = set()
 _lock = threading.Lock()
 
 
-def name_helper(function: Callable[..., Any]) -> None:
-    """Give a helper a name that no other function has, by which its library is known."""
+def name_helper(function: Callable[..., Any], *, apart: bool = False) -> None:
+    """Give a helper a name that no other function has, by which its library is known; ``apart``: never inline it."""
     function.__qualname__ = f"{function.__module__}.{function.__name__}"
     _helpers.add(function.__qualname__)
+    if apart:
+        _apart.add(function.__qualname__)
 
 
 def _reached(library: Any, found: dict[int, Any]) -> dict[int, Any]:
@@ -64,6 +67,9 @@ def one_module() -> Iterator[None]:
     def finish(self: Any) -> None:
         if self.name in _helpers:
             self._finalized = True
+            if self.name in _apart:
+                for function in self.get_defined_functions():
+                    function.add_function_attribute("noinline")
             self._get_module_for_linking = MethodType(_with_all_it_reaches, self)
         else:
             finalize(self)

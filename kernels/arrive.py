@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import lists
-from ._jit import jit
+from ._jit import jit, rare
 from .account import due_push
 from .codes import ASK, BY_INGRESS, BY_SOURCE, CREDIT, REFUSE, REPORT, TOKEN
 from .execute import leave_fresh
@@ -125,7 +125,7 @@ def _note_report(w: World, c: int, message: int) -> None:
 note_report = jit(_note_report)
 answer = jit(_answer)
 take_in = jit(_take_in)
-receive = jit(_receive)
+receive = rare(_receive)
 ingress = jit(_ingress)
 
 

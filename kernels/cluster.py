@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import lists
-from ._jit import jit
+from ._jit import jit, rare
 from .arrive import admit, ingress
 from .codes import ASK, IDLE, NEVER, NO_EVENT, REPORT, TBU_BITS, TBU_MASK
 from .control import free_slots, present
@@ -134,7 +134,7 @@ def _ask(w: World, c: int, t: int) -> None:
 
 
 ask = jit(_ask)
-lend = jit(_lend)
+lend = rare(_lend)
 
 
 def _next_cycle(w: World, c: int, t: int) -> int:
@@ -219,7 +219,7 @@ def _hook(w: World, c: int, t: int) -> None:
         join_link(w, c, t, message)
 
 
-hook = jit(_hook)
+hook = rare(_hook)
 
 
 def _sample_stations(w: World, c: int, t: int) -> None:

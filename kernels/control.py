@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from . import lists
-from ._jit import inlined, jit
+from ._jit import inlined, jit, rare
 from .codes import BY_SPILL, BY_TBU, VISIT_LIMIT
 from .link import hops
 from .model import AGAIN, BRANCH, CONSTANT, COUNT, TASK, UNTIL
@@ -66,7 +66,7 @@ def _present(w: World, station_number: int) -> int:
 
 free_slots = inlined(_free_slots)
 present = jit(_present)
-choose_among = jit(_choose_among)
+choose_among = rare(_choose_among)
 choose_cluster = inlined(_choose_cluster)
 
 
@@ -151,7 +151,7 @@ def _spread(w: World, c: int, token: int, chosen: bool) -> None:
     join.cluster = choose_cluster(w, c, parent.request, after.task) if after.kind == TASK else c
 
 
-spread = jit(_spread)
+spread = rare(_spread)
 
 
 def _select(w: World, token: int, key: int, visit_number: int) -> None:
@@ -191,7 +191,7 @@ def _select(w: World, token: int, key: int, visit_number: int) -> None:
             w.counters[request * ctl.n_loop + w.node[following - 1].loop] = w.drawn[i]
 
 
-select = jit(_select)
+select = rare(_select)
 
 
 def _decide(w: World, c: int, token: int, visit_number: int) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import lists
-from ._jit import inlined, jit
+from ._jit import inlined, jit, rare
 from .account import due_push, hold, record
 from .codes import BY_TBU, CREDIT, EVENT_DECISION, NEVER
 from .control import choose_cluster, decide, spread, visit, work
@@ -182,4 +182,4 @@ def _decisions(w: World, c: int, t: int) -> None:
         lists.append(w, deciding, token)
 
 
-decisions = jit(_decisions)
+decisions = rare(_decisions)
