@@ -183,7 +183,7 @@ def test_run_says_what_it_did(capsys: pytest.CaptureFixture[str], small: str) ->
     assert f"bound         {found['fluid_bound_cycles']:,.0f} cycles" in out
     assert f"own {found['time_split']['own']:.1%}" in out
     assert "latency" not in out
-    assert re.fullmatch(r"octomodel: warning: .*: no intervals; 4 requests .*, 0.7 times the 6 in flight, not 20\n", err)
+    assert re.fullmatch(r"octomodel: warning: .*: no intervals; 4 requests .*, 0.7 times the 6 in flight, not 30\n", err)
 
 
 def test_run_says_what_is_a_total_and_what_a_mean(capsys: pytest.CaptureFixture[str], small: str) -> None:

@@ -97,7 +97,7 @@ def test_reasons() -> None:
         return steady.warnings[0]
 
     assert reason(x, window=100, skip=500).endswith(
-        "1,500 requests are left between start-up and drain, 15.0 times the 100 in flight, not 20"
+        "1,500 requests are left between start-up and drain, 15.0 times the 100 in flight, not 30"
     )
     assert reason(x, cycle=400, skip=100).endswith("4.0 cycles of the phases, not 10")
     assert reason(x[:300], window=100, skip=300).endswith("all requests belong to the start-up or the drain")
