@@ -128,3 +128,20 @@ def test_what_is_read_only_is_read_and_not_written() -> None:
     for function, field in ((writing_an_item, "number"), (writing_a_field, "cell")):
         with pytest.raises(TypeError, match=f"{field} is read-only"):
             compiled(function)(world)
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_rare_helper_stays_apart(apart: bool) -> None:
+    def seldom(x: int) -> int:
+        return 3 * x + 1
+
+    def top(x: int) -> int:
+        return helper(x) * 10
+
+    _module.name_helper(seldom, apart=apart)
+    helper, entry = compiled(seldom, no_cpython_wrapper=True), compiled(top)
+    with _module.one_module():
+        entry.compile("int64(int64)")
+    assert entry(2) == 70
+    defined = [line for line in entry.inspect_llvm(entry.signatures[0]).splitlines() if line.startswith("define")]
+    assert any("seldom" in line for line in defined) is apart
