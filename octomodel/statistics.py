@@ -138,7 +138,7 @@ def steady_state(
     >>> steady_state([values[:50]]).warnings
     ('run too short: no intervals',)
     >>> steady_state([values[:5000]], window=700, skip=2_100).warnings[0]
-    'run too short: no intervals; 2,900 requests are left between start-up and drain, 4.1 times the 700 in flight, not 20'
+    'run too short: no intervals; 2,900 requests are left between start-up and drain, 4.1 times the 700 in flight, not 30'
     """
     if not series:
         raise ValueError("series: got none; allowed: at least one replication")
