@@ -114,7 +114,7 @@ def frequencies(
         raise TraceError("frequencies.prior", prior, f"a finite number > 0, or {total.size} of them")
     before = np.broadcast_to(given, total.shape)
     rho, effect = 0.0, 1.0
-    if windows.shape[0] > 1 and homogeneous(windows).p < 0.05:
+    if windows.shape[0] > 1 and homogeneous(windows).p <= 0.05:
         rho = dirichlet_multinomial(windows).overdispersion
         sizes = windows.sum(axis=1)
         effect = 1.0 + (float((sizes * sizes).sum()) / float(sizes.sum()) - 1.0) * rho

@@ -142,7 +142,8 @@ class _Cost:
         parts = [each[last][:, None] - each[first] for each in self.sums]
         if self.kind == "poisson":
             # a stretch without length is never asked for in earnest, but is in the table
-            return np.asarray(2.0 * (parts[0] * np.log(np.maximum(self.edges[last][:, None] - self.edges[first], 1)) - self._log(parts[0])))
+            length = np.maximum(self.edges[last][:, None] - self.edges[first], 1)
+            return np.asarray(2.0 * (parts[0] * np.log(length) - self._log(parts[0])))
         out = self._log(parts[-1])
         for part in parts[:-1]:
             out -= self._log(part)

@@ -196,7 +196,7 @@ def fit_time(
         if repetitions:
             ks, ad = tests(durations, FAMILIES[best.family][0], rng, repetitions)
         p = ks.p if math.isnan(ad.p) else ad.p
-        if p < REJECTED:
+        if p <= REJECTED:
             family, law = "empirical", empirical(durations)
             verdict = f"nothing fits: the best family, {best.family}, is rejected (p = {p:.2g}); the durations themselves serve"
         else:
