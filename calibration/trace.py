@@ -97,7 +97,7 @@ def read_azure_llm(path: str | os.PathLike[str]) -> LlmTrace:
     ISCA 2024.
     """
     name = os.fspath(path)
-    rows = csv.reader(io.StringIO(_content(Path(path)), newline=""), strict=True)
+    rows = csv.reader(io.StringIO(read_text(Path(path)), newline=""), strict=True)
     times: list[str] = []
     context: list[int] = []
     generated: list[int] = []
@@ -147,7 +147,8 @@ def merge(traces: list[LlmTrace]) -> LlmTrace:
     return LlmTrace(start, seconds[order], context[order], generated[order])
 
 
-def _content(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """Return the text of a regular file in UTF-8 of at most 2 GiB, or raise ``TraceError``."""
     try:
         if not path.is_file():
             raise TraceError(str(path), "no regular file", "the path of an existing CSV file")
