@@ -15,6 +15,8 @@ from .sample import F64, sample
 from .times import TimeFit, fit_time
 from .trace import TraceError
 
+LEAST = 17
+"""Fewest arrivals that are fitted."""
 _RENEWAL = ("gamma", "lognormal", "weibull", "hyperexponential", "hyper_erlang")
 
 
@@ -294,8 +296,8 @@ def _order(gaps: F64, repetitions: int, rng: np.random.Generator) -> tuple[float
 def checked_arrivals(path: str, arrivals: ArrayLike) -> F64:
     """Return ascending times of arrivals, at least 17."""
     times = np.asarray(arrivals)
-    if times.ndim != 1 or times.dtype.kind not in "iuf" or times.size < 17:
-        raise TraceError(path, f"{times.dtype}{list(times.shape)}", "at least 17 numbers")
+    if times.ndim != 1 or times.dtype.kind not in "iuf" or times.size < LEAST:
+        raise TraceError(path, f"{times.dtype}{list(times.shape)}", f"at least {LEAST} numbers")
     times = times.astype(np.float64)
     if not np.isfinite(times).all():
         bad = int((~np.isfinite(times)).argmax())

@@ -1,0 +1,310 @@
+"""From tables of spans and decisions to a workflow with measured laws and frequencies, and to draws of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from octomodel import dist
+from octomodel.workflow import Workflow
+
+from .arrivals import LEAST, ArrivalFit, fit_arrivals
+from .bootstrap import Interval, intervals, law_draws
+from .branching import Frequencies, frequencies
+from .changes import Segments, change_points, one_hot
+from .loops import LoopFit, fit_loop
+from .sample import Sample
+from .skeleton import Values, choices, filled
+from .tables import Decisions, Source, Spans, read_decisions, read_spans
+from .times import FAMILIES, TimeFit, fit_time
+from .trace import TraceError
+
+WINDOWS = 20
+"""Most windows of a block's decisions, in order of time."""
+WINDOW = 25
+"""Fewest decisions of a window."""
+TURN = ("again", "exit")
+OTHER = "(other)"
+"""Name of the choices of a block that never took them; the program knows how many there are."""
+
+
+@dataclass(frozen=True, eq=False)
+class BlockFit:
+    """What a branch, or a loop that decides after each turn, chose.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Choices that were taken, sorted; with ``(other)`` where there is one only.
+    windows : int64[window, choice]
+        Counts in windows of about as many decisions, in order of time.
+    frequencies : Frequencies
+        Posterior of their probabilities.
+    changes : Segments
+        Stretches of decisions between which the frequencies changed.
+    changed_at : tuple of float
+        Times of the first decisions after the changes.
+    """
+
+    names: tuple[str, ...]
+    windows: NDArray[np.int64]
+    frequencies: Frequencies
+    changes: Segments
+    changed_at: tuple[float, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """What was measured of a workflow, fitted.
+
+    Attributes
+    ----------
+    cycles_per_unit : float
+        Cycles in a unit of time of the tables.
+    samples : dict of Sample
+        Durations by task, in the unit of the tables.
+    times : dict of TimeFit
+        Their laws, in that unit.
+    blocks : dict of BlockFit
+        Branches, and loops that decide after each turn.
+    turns : dict of int64 arrays
+        Numbers of turns by counted loop.
+    loops : dict of LoopFit
+        Their laws.
+    arrivals : ArrivalFit or None
+        Of the first starts of the requests; None below 17 requests or when all began at once.
+    """
+
+    cycles_per_unit: float
+    samples: dict[str, Sample]
+    times: dict[str, TimeFit]
+    blocks: dict[str, BlockFit]
+    turns: dict[str, NDArray[np.int64]]
+    loops: dict[str, LoopFit]
+    arrivals: ArrivalFit | None
+
+    def workflow(self, skeleton: Workflow) -> Workflow:
+        """Return a workflow with the measured laws, in cycles, and expected frequencies in the places of its own.
+
+        Parameters
+        ----------
+        skeleton : Workflow
+            The program; what was not measured keeps its value, and the description says what was.
+
+        Returns
+        -------
+        Workflow
+
+        Raises
+        ------
+        TraceError
+            When a measured task, block or choice is not in the program, or its value depends on a phase or an attribute.
+        """
+        laws = {name: found.law * self.cycles_per_unit for name, found in self.times.items()}
+        chosen = {name: posterior.probabilities() for name, posterior in self._posteriors(skeleton).items()}
+        return filled(skeleton, _values(laws, chosen, self.loops), self._note())
+
+    def draws(self, skeleton: Workflow, count: int, seed: int = 0) -> list[Workflow]:
+        """Return workflows whose laws and frequencies are drawn from what the measurements leave open.
+
+        Parameters
+        ----------
+        skeleton : Workflow
+            As for ``workflow``.
+        count : int
+            How many, at least 1.
+        seed : int
+            Of the draws.
+
+        Returns
+        -------
+        list of Workflow
+            Laws fitted to requests drawn with replacement, each family as chosen; probabilities from their posterior. Simulating
+            each gives results that spread as the measurements do.
+
+        Raises
+        ------
+        TraceError
+            As for ``workflow``; when ``count`` is below 1.
+        """
+        if count < 1:
+            raise TraceError("Calibration.draws.count", count, "an integer >= 1")
+        seeds = np.random.SeedSequence(seed).generate_state(len(self.times) + len(self.blocks) + len(self.loops))
+        rest = iter(seeds.tolist())
+        laws = {name: law_draws(fit.family, self.samples[name], count, next(rest)) for name, fit in self.times.items()}
+        posteriors = self._posteriors(skeleton)
+        drawn = {name: posterior.draws(count, next(rest)) for name, posterior in posteriors.items()}
+        loops = {name: _loops(turns, count, next(rest)) for name, turns in self.turns.items()}
+        out = []
+        for i in range(count):
+            chosen = {
+                name: dict(zip(posterior.choices, drawn[name][i].tolist(), strict=True)) for name, posterior in posteriors.items()
+            }
+            scaled = {name: each[i] * self.cycles_per_unit for name, each in laws.items()}
+            counts = {name: each[i] for name, each in loops.items()}
+            note = f"{self._note()}; draw {i} of seed {seed}"
+            out.append(filled(skeleton, _values(scaled, chosen, counts), note))
+        return out
+
+    def intervals(self, task: str, *, count: int = 400, level: float = 0.95, seed: int = 0) -> dict[str, Interval]:
+        """Return intervals of mean, CV and quantiles of a task's time, in the unit of the tables; see ``bootstrap.intervals``.
+
+        Raises
+        ------
+        TraceError
+            When there is no such task, or an option is refused.
+        """
+        if task not in self.times:
+            raise TraceError("Calibration.intervals.task", task, f"one of {', '.join(self.times)}")
+        fit = self.times[task]
+        return intervals(fit.law, law_draws(fit.family, self.samples[task], count, seed), level=level)
+
+    def report(self) -> str:
+        """Return what was found as text: tasks, blocks, loops and arrivals, each with its verdict."""
+        lines = [f"{'task':<24}{'ends':>8}{'open':>6}{'late':>6}{'mean':>12}{'CV':>7}{'lag 1':>7}  verdict"]
+        for name, time in self.times.items():
+            head = f"{name:<24}{time.ends:>8}{time.unfinished:>6}{time.late:>6}"
+            lines.append(f"{head}{time.law.mean:>12.6g}{time.law.cv:>7.3f}{time.autocorrelation:>7.2f}  {time.verdict}")
+        for name, block in self.blocks.items():
+            low, high = block.frequencies.interval()
+            parts = zip(block.names, block.frequencies.mean, low, high, strict=True)
+            shares = ", ".join(f"{choice} {p:.3f} [{a:.3f}, {b:.3f}]" for choice, p, a, b in parts)
+            drift = f"; frequencies change at {', '.join(f'{t:g}' for t in block.changed_at)}" if block.changed_at else ""
+            lines.append(f"{name}: {shares}; over-dispersion {block.frequencies.overdispersion:.3f}{drift}")
+        for name, loop in self.loops.items():
+            lines.append(f"{name}: turns {loop.count.mean:.3f} on average, {loop.family}")
+        if self.arrivals is not None:
+            found = self.arrivals
+            lines.append(f"arrivals: {found.rate:.6g} per unit of time; {found.verdict}")
+        return "\n".join(lines)
+
+    def _posteriors(self, skeleton: Workflow) -> dict[str, Frequencies]:
+        """Return the posteriors over the choices of the program, of which some may never have been taken."""
+        known = choices(skeleton)
+        out = {}
+        for name, block in self.blocks.items():
+            names = known.get(name, TURN)
+            taken = np.flatnonzero(block.windows.any(axis=0))
+            strange = [block.names[i] for i in taken if block.names[i] not in names]
+            if strange:
+                raise TraceError(f"workflow.{skeleton.name}.{name}", f"choice {strange[0]}", f"one of {', '.join(names)}")
+            table = np.zeros((len(block.windows), len(names)), np.int64)
+            table[:, [names.index(block.names[i]) for i in taken]] = block.windows[:, taken]
+            out[name] = frequencies(table, choices=names)
+        return out
+
+    def _note(self) -> str:
+        tasks = ", ".join(f"{name} {fit.family} of {fit.ends + fit.unfinished}" for name, fit in self.times.items())
+        blocks = ", ".join(f"{name} of {int(block.windows.sum())}" for name, block in self.blocks.items())
+        loops = ", ".join(f"{name} {loop.family} of {self.turns[name].size}" for name, loop in self.loops.items())
+        parts = [("times", tasks), ("decisions", blocks), ("turns", loops)]
+        told = "; ".join(f"{what}: {text}" for what, text in parts if text)
+        return f"Measured at {self.cycles_per_unit:g} cycles per unit of time: {told}"
+
+
+def fit(
+    spans: Spans | Source,
+    decisions: Decisions | Source | None = None,
+    *,
+    cycles_per_unit: float,
+    among: Iterable[str] = tuple(FAMILIES),
+    criterion: str | None = None,
+    repetitions: int = 99,
+    seed: int = 0,
+) -> Calibration:
+    """Return laws of times, frequencies of choices and a process of arrivals, fitted to what was measured.
+
+    Parameters
+    ----------
+    spans : Spans, or a table for ``read_spans``
+        Executions of tasks. A span that contains waiting is no service time: let it start when the work does.
+    decisions : Decisions, or a table for ``read_decisions``, optional
+        Choices of control blocks. Of a loop either ``again`` and ``exit`` after each turn, or the whole number of turns.
+    cycles_per_unit : float
+        Cycles in a unit of time of the tables, finite and > 0.
+    among, criterion, repetitions, seed
+        As for ``fit_time``.
+
+    Returns
+    -------
+    Calibration
+
+    Raises
+    ------
+    TraceError
+        When a table or an option is refused, or a task has no span with an end.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from octomodel.program import task
+    >>> gap = dist.Exponential(50.0).quantile((np.arange(40) + 0.5) / 40)
+    >>> table = {"request": np.arange(40), "task": ["a"] * 40, "start": np.arange(40) * 99.0, "end": np.arange(40) * 99.0 + gap}
+    >>> wf = fit(table, cycles_per_unit=1000).workflow(Workflow("w", task("a", 1)))
+    >>> {name: round(cycles) for name, cycles in wf.demand().items()}
+    {'a': 49568}
+    """
+    if isinstance(cycles_per_unit, bool) or not 0.0 < cycles_per_unit < math.inf:
+        raise TraceError("fit.cycles_per_unit", cycles_per_unit, "a finite number > 0")
+    read = spans if isinstance(spans, Spans) else read_spans(spans)
+    samples = {task: read.sample(task) for task in read.tasks}
+    names = tuple(among)
+    times = {
+        task: fit_time(each, among=names, criterion=criterion, repetitions=repetitions, seed=seed)
+        for task, each in samples.items()
+    }
+    blocks: dict[str, BlockFit] = {}
+    turns: dict[str, NDArray[np.int64]] = {}
+    if decisions is not None:
+        made = decisions if isinstance(decisions, Decisions) else read_decisions(decisions)
+        for name in made.blocks:
+            chosen, when = made.of(name)
+            if np.char.isdecimal(chosen).all():
+                turns[name] = chosen.astype(np.int64)
+            else:
+                blocks[name] = _block(chosen, when)
+    begun = read.arrivals
+    arrivals = None
+    if begun.size >= LEAST and begun[-1] > begun[0]:
+        arrivals = fit_arrivals(begun, repetitions=max(repetitions, 19), seed=seed)
+    loops = {name: fit_loop(each) for name, each in turns.items()}
+    return Calibration(float(cycles_per_unit), samples, times, blocks, turns, loops, arrivals)
+
+
+def _values(laws: dict[str, dist.Law], chosen: dict[str, dict[str, float]], loops: dict[str, LoopFit]) -> Values:
+    """Return what goes into the workflow: a loop that is geometric needs no law of its turns."""
+    branches = {name: value for name, value in chosen.items() if tuple(value) != TURN}
+    again = {name: value["again"] for name, value in chosen.items() if tuple(value) == TURN}
+    again |= {name: loop.again for name, loop in loops.items() if loop.again is not None}
+    return Values(laws, branches, again, {name: loop.count for name, loop in loops.items() if loop.again is None})
+
+
+def _block(chosen: NDArray[np.str_], when: NDArray[np.float64]) -> BlockFit:
+    names, code = np.unique(chosen, return_inverse=True)
+    labels = tuple(names.tolist())
+    if len(labels) == 1 and labels[0] in TURN:
+        labels, code = TURN, np.full(code.size, TURN.index(labels[0]))
+    if len(labels) == 1:
+        labels = (labels[0], OTHER)
+    count = max(min(WINDOWS, code.size // WINDOW), 1)
+    at = np.arange(code.size) * count // code.size
+    table = np.zeros((count, len(labels)), np.int64)
+    np.add.at(table, (at, code), 1)
+    changes = change_points(one_hot(code, len(labels)), least=min(20, code.size))
+    changed = tuple(when[changes.starts[1:]].tolist())
+    return BlockFit(labels, table, frequencies(table, choices=labels), changes, changed)
+
+
+def _loops(turns: NDArray[np.int64], count: int, seed: int) -> list[LoopFit]:
+    """Return laws of turns, each of as many entries drawn with replacement; never of zeros alone."""
+    rng = np.random.default_rng(seed)
+    out: list[LoopFit] = []
+    while len(out) < count:
+        drawn = turns[rng.integers(turns.size, size=turns.size)]
+        if drawn.any():
+            out.append(fit_loop(drawn))
+    return out
