@@ -14,7 +14,7 @@ import numba
 import numpy as np
 
 import octomodel
-from bench import fingerprint, speed, startup, wafer
+from bench import calibration, fingerprint, speed, startup, wafer
 from bench.rows import Row, cells, table
 from bench.sizes import DEFAULT, FULL, QUICK, Sizes
 
@@ -24,6 +24,7 @@ BENCHMARKS: dict[str, Callable[[Sizes], Iterator[Row]]] = {
     "w2": partial(speed.benchmark, speed.W2),
     "fingerprint": fingerprint.benchmark,
     "wafer": wafer.benchmark,
+    "calibration": calibration.benchmark,
 }
 
 

@@ -14,6 +14,7 @@ from .density import log_gamma_survival
 from .sample import F64, Sample
 
 _BINS = 2048
+_PART = 2**15
 _STEPS = 60
 
 
@@ -97,13 +98,14 @@ def weibull(durations: Sample) -> dist.Weibull:
     top, centre = float(logs.max()), float(ended.mean())
     logs = logs - top
     target = centre - top
-    shape = math.pi / math.sqrt(6.0) / float(ended.std())
+    # the logarithm of a Weibull value deviates by pi / sqrt(6) / shape
     if logs.size > 8 * _BINS and weights.size == 1:
         middles, counts = _histogram(logs)
-        shape = _weibull_shape(middles, counts, target, shape, 1e-9)
-    shape = _weibull_shape(logs, weights, target, shape, 1e-5)
-    power = np.exp(shape * logs)
-    total = float(power.sum() if weights.size == 1 else weights @ power)
+        spread = math.sqrt(float(counts @ (middles - counts @ middles / logs.size) ** 2) / logs.size)
+        shape, _ = _weibull_shape(middles, counts, target, math.pi / math.sqrt(6.0) / spread, 1e-9)
+    else:
+        shape = math.pi / math.sqrt(6.0) / float(ended.std())
+    shape, total = _weibull_shape(logs, weights, target, shape, 1e-5)
     if not total > 0.0:
         raise UnfitError("the ages at entry outweigh the durations")
     return dist.Weibull.from_shape(shape, math.exp(top) * (total / ended.size) ** (1.0 / shape))
@@ -183,26 +185,38 @@ def _gamma_complete(durations: Sample) -> tuple[float, float]:
     return shape, mean / shape
 
 
-def _weibull_shape(logs: F64, weights: F64, target: float, shape: float, precision: float) -> float:
-    """Return the root of the profile score by Newton steps in its logarithm, good to ``precision`` squared.
+def _weibull_shape(logs: F64, weights: F64, target: float, shape: float, precision: float) -> tuple[float, float]:
+    """Return the root of the profile score by Newton steps in its logarithm, good to ``precision`` squared, and the sum of powers.
 
     The logarithms are at most 0, so that no power overflows.
     """
     for _ in range(_STEPS):
-        power = np.exp(shape * logs)
-        if weights.size > 1:
-            power *= weights
-        tilted = power * logs
-        total, first, second = float(power.sum()), float(tilted.sum()), float(tilted @ logs)
+        total, first, second = _tilted(shape, logs, weights)
         mean = first / total
         score = mean - 1.0 / shape - target
         slope = shape * (second / total - mean * mean) + 1.0 / shape
         # a step of more than a factor of e is cut: far from the root the score is flat
         step = min(max(-score / slope, -1.0), 1.0) if slope > 0.0 else -math.copysign(0.5, score)
-        shape *= math.exp(step)
+        longer = shape * math.expm1(step)
+        shape += longer
         if abs(step) <= precision:
-            return shape
+            return shape, total + longer * (first + 0.5 * longer * second)
     raise UnfitError("no best shape was found")
+
+
+def _tilted(shape: float, logs: F64, weights: F64) -> tuple[float, float, float]:
+    """Return the sums of exp(shape log) times 1, log and its square, in parts that stay in the cache of a processor."""
+    total = first = second = 0.0
+    for at in range(0, logs.size, _PART):
+        part = logs[at : at + _PART]
+        power = np.exp(shape * part)
+        if weights.size > 1:
+            power *= weights[at : at + _PART]
+        total += float(power.sum())
+        power *= part
+        first += float(power.sum())
+        second += float(power @ part)
+    return total, first, second
 
 
 def _histogram(logs: F64) -> tuple[F64, F64]:
