@@ -187,7 +187,7 @@ class ArrivalFit:
     bic : dict
         From each process to its criterion.
     exponential_p : float
-        Probability of the Anderson-Darling statistic of the gaps if they were exponential, with the mean fitted.
+        Probability of the Anderson-Darling statistic of the gaps if they were exponential, with the mean fitted; 0 of equal gaps.
     correlation, correlation_p : float
         Between neighbouring gaps, and the probability of one as far from 0 if the gaps came in any order.
     verdict : str
@@ -248,6 +248,9 @@ def fit_arrivals(arrivals: ArrayLike, *, repetitions: int = 199, seed: int = 0) 
     least = float(gaps[gaps > 0.0].min())
     positive = np.where(gaps > 0.0, gaps, 0.5 * least)
     law = fit_time(sample(positive, path="gaps"), repetitions=repetitions, seed=seed)
+    rate, low, high = poisson_rate(n, float(gaps.sum()))
+    if law.family == "deterministic":
+        return ArrivalFit("renewal", rate, low, high, law, None, {"renewal": -math.inf}, 0.0, 0.0, 1.0, "all gaps are the same")
     alone = fit_time(sample(positive, path="gaps"), among=["exponential"], repetitions=repetitions, seed=seed)
     log_n = math.log(n)
     bic = {"poisson": log_n + 2.0 * n * (1.0 + math.log(mean))}
@@ -263,7 +266,6 @@ def fit_arrivals(arrivals: ArrayLike, *, repetitions: int = 199, seed: int = 0) 
         pass
     family = min(bic, key=lambda name: bic[name])
     correlation, p = _order(gaps, repetitions, np.random.default_rng(seed))
-    rate, low, high = poisson_rate(n, float(gaps.sum()))
     return ArrivalFit(
         family, rate, low, high, law, process, bic, alone.anderson.p, correlation, p, _verdict(family, alone.anderson.p, p)
     )

@@ -96,16 +96,15 @@ def weibull(durations: Sample) -> dist.Weibull:
         weights = np.concatenate([np.ones(logs.size), -np.ones(int(late.sum()))])
         logs = np.concatenate([logs, np.log(durations.entry[late])])
     top, centre = float(logs.max()), float(ended.mean())
-    logs = logs - top
     target = centre - top
     # the logarithm of a Weibull value deviates by pi / sqrt(6) / shape
     if logs.size > 8 * _BINS and weights.size == 1:
-        middles, counts = _histogram(logs)
+        middles, counts = _histogram(logs, top)
         spread = math.sqrt(float(counts @ (middles - counts @ middles / logs.size) ** 2) / logs.size)
-        shape, _ = _weibull_shape(middles, counts, target, math.pi / math.sqrt(6.0) / spread, 1e-9)
+        shape, _ = _weibull_shape(middles, counts, 0.0, target, math.pi / math.sqrt(6.0) / spread, 1e-9)
     else:
         shape = math.pi / math.sqrt(6.0) / float(ended.std())
-    shape, total = _weibull_shape(logs, weights, target, shape, 1e-5)
+    shape, total = _weibull_shape(logs, weights, top, target, shape, 1e-5)
     if not total > 0.0:
         raise UnfitError("the ages at entry outweigh the durations")
     return dist.Weibull.from_shape(shape, math.exp(top) * (total / ended.size) ** (1.0 / shape))
@@ -185,13 +184,15 @@ def _gamma_complete(durations: Sample) -> tuple[float, float]:
     return shape, mean / shape
 
 
-def _weibull_shape(logs: F64, weights: F64, target: float, shape: float, precision: float) -> tuple[float, float]:
-    """Return the root of the profile score by Newton steps in its logarithm, good to ``precision`` squared, and the sum of powers.
+def _weibull_shape(
+    logs: F64, weights: F64, top: float, target: float, shape: float, precision: float
+) -> tuple[float, float]:
+    """Give the root of the profile score, by Newton steps in its logarithm good to ``precision`` squared, and the sum of powers.
 
-    The logarithms are at most 0, so that no power overflows.
+    All is relative to the greatest logarithm, ``top``, so that no power overflows.
     """
     for _ in range(_STEPS):
-        total, first, second = _tilted(shape, logs, weights)
+        total, first, second = _tilted(shape, logs, weights, top)
         mean = first / total
         score = mean - 1.0 / shape - target
         slope = shape * (second / total - mean * mean) + 1.0 / shape
@@ -204,11 +205,11 @@ def _weibull_shape(logs: F64, weights: F64, target: float, shape: float, precisi
     raise UnfitError("no best shape was found")
 
 
-def _tilted(shape: float, logs: F64, weights: F64) -> tuple[float, float, float]:
+def _tilted(shape: float, logs: F64, weights: F64, top: float) -> tuple[float, float, float]:
     """Return the sums of exp(shape log) times 1, log and its square, in parts that stay in the cache of a processor."""
     total = first = second = 0.0
     for at in range(0, logs.size, _PART):
-        part = logs[at : at + _PART]
+        part = logs[at : at + _PART] - top
         power = np.exp(shape * part)
         if weights.size > 1:
             power *= weights[at : at + _PART]
@@ -219,12 +220,15 @@ def _tilted(shape: float, logs: F64, weights: F64) -> tuple[float, float, float]
     return total, first, second
 
 
-def _histogram(logs: F64) -> tuple[F64, F64]:
-    """Return the middles and counts of equal bins over logarithms."""
+def _histogram(logs: F64, top: float) -> tuple[F64, F64]:
+    """Return the middles, less ``top``, and counts of equal bins over logarithms."""
     low = float(logs.min())
-    width = -low / _BINS
-    counts = np.bincount(np.minimum(((logs - low) / width).astype(np.int64), _BINS - 1), minlength=_BINS)
-    return np.asarray(low + width * (np.arange(_BINS) + 0.5), np.float64), counts.astype(np.float64)
+    width = (top - low) / _BINS
+    counts = np.zeros(_BINS, np.int64)
+    for at in range(0, logs.size, _PART):
+        bins = ((logs[at : at + _PART] - low) * (1.0 / width)).astype(np.int64)
+        counts += np.bincount(np.minimum(bins, _BINS - 1), minlength=_BINS)
+    return np.asarray(low - top + width * (np.arange(_BINS) + 0.5), np.float64), counts.astype(np.float64)
 
 
 def _search(loss: Callable[[F64], float], start: F64) -> F64:

@@ -143,6 +143,12 @@ def test_regular_gaps_are_a_renewal_process() -> None:
     assert om.renewal(found.gaps.law * 1000.0, 5).law.cv == pytest.approx(0.5, rel=0.1)
 
 
+def test_equal_gaps_are_a_renewal_process_of_one_value() -> None:
+    found = fit_arrivals(np.arange(50) * 0.1, repetitions=19)
+    assert (found.family, found.exponential_p, found.verdict) == ("renewal", 0.0, "all gaps are the same")
+    assert found.gaps.law.cv == 0.0 and found.gaps.law.mean == pytest.approx(0.1)
+
+
 def test_bursts_are_no_renewal_process() -> None:
     found = fit_arrivals(simulated(BURSTS, 3_000, 4), repetitions=19)
     assert found.family == "mmpp" and found.mmpp is not None
