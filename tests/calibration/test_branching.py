@@ -88,6 +88,14 @@ def test_intervals_hold_the_truth(rho: float) -> None:
     assert 0.90 <= hits(rho, 200) <= 0.99
 
 
+def test_design_effect_is_that_of_decisions_in_one_window() -> None:
+    counts = [[9, 1], [2, 8], [5, 5], [10, 0], [1, 9]]
+    found = frequencies(counts)
+    rho = dirichlet_multinomial(counts).overdispersion
+    assert found.overdispersion == rho > 0.1
+    assert found.alpha.tolist() == pytest.approx([0.5 + 27 / (1 + 9 * rho), 0.5 + 23 / (1 + 9 * rho)], rel=1e-12)
+
+
 def test_intervals_blind_to_windows_do_not() -> None:
     assert hits(0.1, 200, blind=True) < 0.7
 

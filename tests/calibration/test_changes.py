@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.special import xlogy
 
@@ -40,6 +40,8 @@ def best(counts: np.ndarray[Any, Any], kind: str, penalty: float, least: int) ->
     st.floats(0.0, 8.0),
     st.integers(1, 4),
 )
+@example([0, 1, 0, 0, 1, 0, 0, 0, 1, 0, 1, 0, 1, 0, 1, 1, 0, 1, 1, 0, 1, 1, 0, 0, 0], "multinomial", 0.0, 2)
+@example([1, 0, 0, 1, 1, 0, 1, 0, 1, 1, 1, 0, 1, 1, 1, 0, 0, 0, 0, 1, 0, 0], "multinomial", 0.5, 3)
 def test_cost_is_the_least_of_all_partitions(values: list[int], kind: str, penalty: float, least: int) -> None:
     counts = one_hot(values, 3) if kind == "multinomial" else np.array(values)[:, None]
     found = change_points(counts, cost=kind, penalty=penalty, least=least)
@@ -89,6 +91,15 @@ def test_groups_of_neighbours_find_what_the_exact_search_finds(seed: int, monkey
     assert exact.cost <= grouped.cost + 1e-9 <= exact.cost + 4.0
     assert np.array_equal(exact.starts, grouped.starts) or len(exact) == len(grouped) + 1
     assert grouped.lengths.min() >= 20
+
+
+def test_no_stretch_is_too_short_where_the_last_group_is_not_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changes, "EXACT", 50)
+    rng = np.random.default_rng(0)
+    for n in range(101, 150):
+        for least in (4, 5, 6, 7):
+            found = change_points(one_hot(rng.integers(0, 2, n), 2), least=least, penalty=0.0)
+            assert found.lengths.min() >= least and found.lengths.sum() == n
 
 
 def test_counts_too_large_to_look_up_cost_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -115,6 +115,10 @@ def test_product_limit_has_the_known_values(shared_data: Path) -> None:
     assert law.support()[1] == 35.0
 
 
+def test_durations_of_zero_are_at_risk() -> None:
+    assert product_limit(sample([0.0, 0.0, 1.0, 2.0])).survival.tolist() == pytest.approx([0.5, 0.25, 0.0])
+
+
 def test_late_entries_are_not_at_risk_before_they_come_in_sight() -> None:
     """At 2 the third duration is out of sight: one of two ends, not one of three."""
     estimate = product_limit(sample([2.0, 4.0, 5.0], entry=[0.0, 0.0, 3.0]))

@@ -282,6 +282,20 @@ def test_censored_durations_are_tested_as_they_were_seen() -> None:
     assert wrong.family == "empirical" and wrong.kolmogorov.p == pytest.approx(0.02)
 
 
+def test_level_of_the_test_of_censored_durations_is_what_it_says() -> None:
+    """A bootstrap of complete durations would make the distances that censoring leaves look large."""
+    fits = [fit_time(censored(dist.Exponential(5.0), 60, s, 4.0), among=["exponential"], repetitions=39) for s in range(150)]
+    assert 1 <= sum(found.family == "empirical" for found in fits) <= 17
+
+
+def test_parameters_are_counted() -> None:
+    counts = {each.family: each.parameters for each in fit_time(grid(dist.Erlang(5, 3.0), 500), repetitions=0).candidates}
+    assert counts["exponential"] == 1 and counts["gamma"] == 2 and counts["hyperexponential"] == 3
+    assert counts["hyper_erlang"] == 2
+    two = dist.Mixture((0.6, 0.4), (dist.Erlang(4, 1.2), dist.Erlang(1, 9.0)))
+    assert fit_time(grid(two, 500), among=["hyper_erlang"], repetitions=0).candidates[0].parameters == 4
+
+
 def test_what_lies_beyond_the_last_end_is_said() -> None:
     x = drawn(dist.Gamma(10.0, 0.6), 500, 11)
     found = fit_time(sample(np.minimum(x, 12.0), censored=x > 12.0), among=["pareto"], repetitions=49)
