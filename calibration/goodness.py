@@ -97,6 +97,11 @@ def tests(
     tuple of two Test
         Kolmogorov-Smirnov, and Anderson-Darling where nothing is censored.
 
+    Raises
+    ------
+    UnfitError
+        When the durations that were drawn, or all samples of the bootstrap, have no best law.
+
     Notes
     -----
     Stute, González Manteiga and Presedo Quindimil, "Bootstrap based goodness-of-fit tests", Metrika 40 (1993). The tables for a

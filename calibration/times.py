@@ -193,12 +193,18 @@ def fit_time(
     family, law, verdict = _without_family(durations, best)
     if not verdict:
         assert best.law is not None
+        refused = ""
         if repetitions:
-            ks, ad = tests(durations, FAMILIES[best.family][0], rng, repetitions)
+            try:
+                ks, ad = tests(durations, partial(fit_family, best.family), rng, repetitions)
+            except UnfitError as error:
+                refused = f"fits no part of the durations ({error})"
         p = ks.p if math.isnan(ad.p) else ad.p
         if p <= REJECTED:
+            refused = f"is rejected (p = {p:.2g})"
+        if refused:
             family, law = "empirical", empirical(durations)
-            verdict = f"nothing fits: the best family, {best.family}, is rejected (p = {p:.2g}); the durations themselves serve"
+            verdict = f"nothing fits: the best family, {best.family}, {refused}; the durations themselves serve"
         else:
             family, law = best.family, best.law
             told = "untested" if math.isnan(p) else f"not rejected (p = {p:.2g})"
