@@ -55,8 +55,12 @@ def anderson(law: dist.Law, durations: Sample) -> float:
     """
     x = np.sort(durations.times)
     low, high = law.support()
-    # the ends of a fitted support lie on the outermost durations, where the statistic has a limit but the terms have none
-    below, above = np.where(x > low, law.cdf(x), 1.0), np.where(x < high, law.sf(x), 1.0)
+    below, above = law.cdf(x), law.sf(x)
+    # the ends of a fitted support lie on one duration each, which says nothing; more of them there do
+    if x[0] == low:
+        below[0] = 1.0
+    if x[-1] == high:
+        above[-1] = 1.0
     weights = 2.0 * np.arange(1, x.size + 1) - 1.0
     terms = np.log(np.maximum(below, _LEAST)) + np.log(np.maximum(above[::-1], _LEAST))
     return float(-x.size - weights @ terms / x.size)

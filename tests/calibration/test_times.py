@@ -296,6 +296,11 @@ def test_a_family_that_fits_the_whole_but_no_part_is_not_used() -> None:
     assert "fits no part of the durations (the durations show no upper end)" in found.verdict
 
 
+def test_many_durations_at_the_end_of_a_support_are_rejected() -> None:
+    found = fit_time(sample([1.0] * 20 + [2.0] * 20), among=["pareto"])
+    assert found.family == "empirical" and found.anderson.p == pytest.approx(0.01)
+
+
 def test_parameters_are_counted() -> None:
     counts = {each.family: each.parameters for each in fit_time(grid(dist.Erlang(5, 3.0), 500), repetitions=0).candidates}
     assert counts["exponential"] == 1 and counts["gamma"] == 2 and counts["hyperexponential"] == 3
