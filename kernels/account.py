@@ -16,6 +16,8 @@ _K4 = 0x14057B7EF767814F
 def _charge(w: World, u: int, t: int) -> None:
     """Charge the cycles since the last change to the state TBU ``u`` was in; an idle spell is starved first, then
     surplus.
+
+    In: ctl. In-out: tbu, tbu_cycles.
     """
     tbu = w.tbu[u]
     spell = t - tbu.since
@@ -30,7 +32,10 @@ charge = jit(_charge)
 
 
 def _enter(w: World, u: int, t: int, state: int) -> None:
-    """Let TBU ``u`` be in ``state`` from cycle ``t`` on."""
+    """Let TBU ``u`` be in ``state`` from cycle ``t`` on.
+
+    Out: tbu.
+    """
     charge(w, u, t)
     w.tbu[u].state = state
 
@@ -41,6 +46,8 @@ enter = jit(_enter)
 def _idle(w: World, u: int, t: int) -> None:
     """Let TBU ``u`` be idle from cycle ``t`` on: its station may hand it a token, its cluster has news (rules 3.7,
     6.2).
+
+    In: ctl. In-out: cluster, station, tbu.
     """
     enter(w, u, t, IDLE)
     tbu = w.tbu[u]
@@ -59,12 +66,18 @@ def _idle(w: World, u: int, t: int) -> None:
 
 
 def _hold(w: World, u: int, t: int) -> None:
-    """Set the state of TBU ``u``, whose run has ended but which still holds tokens, from where they are (rule 9.1)."""
+    """Set the state of TBU ``u``, whose run has ended but which still holds tokens, from where they are (rule 9.1).
+
+    In: tbu.
+    """
     enter(w, u, t, CONTROL if w.tbu[u].control > 0 else BLOCKED)
 
 
 def _due_take(w: World, station: int) -> None:
-    """Note that a station may hand out a token, keeping the notes in order of TB (rule 3.7)."""
+    """Note that a station may hand out a token, keeping the notes in order of TB (rule 3.7).
+
+    In-out: ctl, due_take, station.
+    """
     record = w.station[station]
     if record.take_due == 0:
         record.take_due = 1
@@ -78,7 +91,10 @@ def _due_take(w: World, station: int) -> None:
 
 
 def _due_push(w: World, station: int) -> None:
-    """Note that a station's waiting line is to be looked at, keeping the notes in order of TB (rule 3.5)."""
+    """Note that a station's waiting line is to be looked at, keeping the notes in order of TB (rule 3.5).
+
+    In-out: ctl, due_push, station.
+    """
     record = w.station[station]
     if record.push_due == 0:
         record.push_due = 1
@@ -108,7 +124,10 @@ def _record(
     start: int,
     finish: int,
 ) -> None:
-    """Add one event to the fingerprint; sums modulo 2**63 do not depend on the order (rule 9.4)."""
+    """Add one event to the fingerprint; sums modulo 2**63 do not depend on the order (rule 9.4).
+
+    In-out: ctl.
+    """
     ctl = w.ctl[0]
     a = kind << 60 | node << 40 | visit << 16 | place
     b = request << 24 | cluster

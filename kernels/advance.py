@@ -25,7 +25,10 @@ from .world import World
 
 
 def _open_group(w: World, g: int) -> None:
-    """Order the clusters of a group by their next cycle."""
+    """Order the clusters of a group by their next cycle.
+
+    In: group, group_cluster. In-out: cluster, ctl.
+    """
     ctl = w.ctl[0]
     group = w.group[g]
     ctl.order_n = 0
@@ -42,7 +45,10 @@ open_group = jit(_open_group)
 
 
 def _others(w: World) -> int:
-    """Return the earliest next cycle among the clusters but the one at the head of the heap."""
+    """Return the earliest next cycle among the clusters but the one at the head of the heap.
+
+    In: cluster, ctl, order.
+    """
     n = w.ctl[0].order_n
     t = NEVER
     for place in range(1, min(n, 3)):
@@ -54,7 +60,10 @@ others = jit(_others)
 
 
 def _needs_room(w: World, c: int, t: int) -> int:
-    """Return the status with which to leave before cycle ``t`` when a pool could run out in it, else DONE."""
+    """Return the status with which to leave before cycle ``t`` when a pool could run out in it, else DONE.
+
+    In: cluster, pipeline, request_arrival. In-out: ctl.
+    """
     ctl = w.ctl[0]
     cluster = w.cluster[c]
     pipeline = w.pipeline[cluster.pipeline]
@@ -76,6 +85,8 @@ needs_room = jit(_needs_room)
 def _idle_epochs(w: World, g: int, c: int) -> bool:
     """Tell, at an epoch hook of a group's first cluster, whether nothing but hooks and reports is left anywhere in it
     (rule 8.5).
+
+    In: cluster, ctl, group_cluster, queue, token. In-out: group.
     """
     ctl = w.ctl[0]
     group = w.group[g]
@@ -111,6 +122,8 @@ def _run_cluster(w: World, g: int, c: int) -> int:
     Another cluster acts at ``others`` at the earliest, so nothing it sends arrives before ``others + lookahead``;
     ``join_link`` lowers ``others`` to the arrival of what this cluster sends, whose answer takes as long again. An
     epoch hook waits until no other cluster is earlier, so that it knows whether the group's requests have ended.
+
+    In: group, pipeline. In-out: cluster, ctl.
     """
     ctl = w.ctl[0]
     cluster = w.cluster[c]
@@ -154,7 +167,10 @@ run_cluster = jit(_run_cluster)
 
 
 def _run_group(w: World, g: int) -> int:
-    """Advance one group until all its requests have ended and nothing is on the way, or to the horizon."""
+    """Advance one group until all its requests have ended and nothing is on the way, or to the horizon.
+
+    In: cluster, ctl, group, order.
+    """
     ctl = w.ctl[0]
     while True:
         c = w.order[0]
@@ -172,7 +188,10 @@ run_group = jit(_run_group)
 
 
 def _count_waiting(w: World, queue: int, t: int, since_time: bool) -> int:
-    """Return the cycles that the tokens of a queue have waited by cycle ``t``."""
+    """Return the cycles that the tokens of a queue have waited by cycle ``t``.
+
+    In: queue, token.
+    """
     total = 0
     token = w.queue[queue].head
     while token >= 0:
@@ -187,6 +206,8 @@ count_waiting = jit(_count_waiting)
 def _close_group(w: World, g: int) -> None:
     """Count, up to the horizon, what a group stopped by it still has waiting and under way (rules 9.2, 9.3); empty the
     pools.
+
+    In: group, group_cluster, node, queue, tbu. In-out: cluster, ctl, request, snapshot_next, station, token.
     """
     ctl = w.ctl[0]
     group = w.group[g]

@@ -362,7 +362,10 @@ def grow_requests(model: Model, w: World, more: int) -> World:
 
 
 def grow_reports(w: World, more: int) -> World:
-    """Return the world with room for ``more`` more reports on their way."""
+    """Return the world with room for ``more`` more reports on their way.
+
+    In: snapshot, snapshot_next, token.
+    """
     ctl = w.ctl
     rows = len(w.snapshot_next)
     following = np.concatenate([w.snapshot_next, np.arange(rows + 1, rows + more + 1)])

@@ -17,7 +17,10 @@ from .world import World
 
 
 def _ingress(w: World, c: int, t: int) -> None:
-    """Phase 1: messages that arrive at ``t``, by side and age, then local transfers that end at ``t`` (rule 3.2)."""
+    """Phase 1: messages that arrive at ``t``, by side and age, then local transfers that end at ``t`` (rule 3.2).
+
+    In: ctl, queue, token.
+    """
     ctl = w.ctl[0]
     queue = ctl.cluster_queues + 4 * c + lists.INGRESS
     while w.queue[queue].head >= 0 and w.token[w.queue[queue].head].time == t:
@@ -33,7 +36,10 @@ def _ingress(w: World, c: int, t: int) -> None:
 
 
 def _receive(w: World, c: int, t: int, message: int) -> None:
-    """Take in a message that has reached its cluster."""
+    """Take in a message that has reached its cluster.
+
+    In-out: cluster, pipeline, token.
+    """
     received = w.token[message]
     cluster = w.cluster[c]
     kind = received.kind
@@ -59,6 +65,8 @@ def _receive(w: World, c: int, t: int, message: int) -> None:
 def _take_in(w: World, c: int, t: int, token: int) -> None:
     """Let a token from the mesh arrive at its join, its recirculation queue, or the line of its station (rules 4.8,
     4.9).
+
+    In: ctl, node. In-out: cluster, station, token.
     """
     arrived = w.token[token]
     node = w.node[arrived.node]
@@ -82,6 +90,8 @@ def _take_in(w: World, c: int, t: int, token: int) -> None:
 def _answer(w: World, c: int, t: int, message: int) -> None:
     """Answer a neighbour that asks for work: the oldest fresh token of the longest queue it has a station for, or no
     (rule 6.6).
+
+    In: ctl, station. In-out: cluster, token.
     """
     ctl = w.ctl[0]
     asked = w.token[message]
@@ -110,7 +120,10 @@ def _answer(w: World, c: int, t: int, message: int) -> None:
 
 
 def _note_report(w: World, c: int, message: int) -> None:
-    """Remember what another cluster of the pipeline reported (rule 7.4); its row of the snapshot is free again."""
+    """Remember what another cluster of the pipeline reported (rule 7.4); its row of the snapshot is free again.
+
+    In: snapshot, token. In-out: ctl. Out: reported, snapshot_next.
+    """
     ctl = w.ctl[0]
     row = w.token[message].request
     first = (c * ctl.max_members + w.token[message].place) * ctl.n_task
@@ -130,7 +143,11 @@ ingress = jit(_ingress)
 
 
 def _admit(w: World, c: int, t: int) -> None:
-    """Admit the next request of the pipeline whose home is cluster ``c`` (rule 3.6)."""
+    """Admit the next request of the pipeline whose home is cluster ``c`` (rule 3.6).
+
+    In: attribute, attribute_values, cluster, knots, law, request_phase, source_request. In-out: ctl, pipeline,
+    request, request_arrival. Out: attributes, token, visits.
+    """
     ctl = w.ctl[0]
     cluster = w.cluster[c]
     pipeline = w.pipeline[cluster.pipeline]

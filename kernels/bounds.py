@@ -14,7 +14,10 @@ _LONG = 44  # an execution of 2**44 cycles uses up two visits of a budget: no su
 
 
 def _start_walk(w: Walk) -> None:
-    """Stand at the first node with the next request."""
+    """Stand at the first node with the next request.
+
+    In: request_phase, source_request. In-out: ctl.
+    """
     ctl = w.ctl[0]
     ctl.request = w.source_request[ctl.place]
     ctl.key = request_key(ctl.seed_key, ctl.request)
@@ -28,7 +31,10 @@ start_walk = jit(_start_walk)
 
 
 def _end_walk(w: Walk) -> None:
-    """Add up what the request at END has shown."""
+    """Add up what the request at END has shown.
+
+    In: source_arrival. In-out: ctl.
+    """
     ctl = w.ctl[0]
     ctl.path += ctl.t
     ctl.longest = max(ctl.longest, ctl.t if ctl.closed != 0 else w.source_arrival[ctl.place] + ctl.t)
@@ -41,6 +47,8 @@ end_walk = jit(_end_walk)
 def _walk_task(w: Walk, visit: int) -> None:
     """Count the least work that an execution can cost on any group of speeds; the path takes the fastest (rules 10.1,
     10.2).
+
+    In: edge_indptr, edge_node, fast, node_task, slow, task_speedup. In-out: ctl, work.
     """
     ctl = w.ctl[0]
     speedup = w.task_speedup[w.node_task[ctl.node]]
@@ -64,6 +72,8 @@ walk_task = jit(_walk_task)
 def _walk_branches(w: Walk, chosen: bool) -> None:
     """Go on with the first branch of a FORK, or of a SELECT whose draws stand in ``drawn``; note the others, that begin
     at the same cycle.
+
+    In: drawn, edge_indptr, edge_node, node_join. In-out: branch_node, ctl. Out: branch_t, latest, visits.
     """
     ctl = w.ctl[0]
     first = w.edge_indptr[ctl.node]
@@ -84,7 +94,10 @@ walk_branches = jit(_walk_branches)
 
 
 def _walk_join(w: Walk) -> None:
-    """Go on from a JOIN at the cycle of its last child, or with the next branch that is still to be walked."""
+    """Go on from a JOIN at the cycle of its last child, or with the next branch that is still to be walked.
+
+    In: branch_node, branch_t, edge_indptr, edge_node. In-out: ctl, latest, visits.
+    """
     ctl = w.ctl[0]
     join = ctl.node
     w.latest[join] = max(w.latest[join], ctl.t)

@@ -18,7 +18,10 @@ from .world import World
 
 
 def _grant(w: World, c: int, t: int, station_number: int) -> None:
-    """Grant slots of one station to the head of its line while both are there (rules 3.5, 4.3, 4.10)."""
+    """Grant slots of one station to the head of its line while both are there (rules 3.5, 4.3, 4.10).
+
+    In-out: station, token. Out: tbu.
+    """
     station = w.station[station_number]
     while station.line_len > 0 and free_slots(w, station_number) > 0:
         token = lists.pop(w, 3 * station_number + lists.LINE)
@@ -39,6 +42,8 @@ grant = jit(_grant)
 def _pushes(w: World, c: int, t: int) -> None:
     """Phase 4: look once, by TB, at every line that may have moved; what becomes due behind that waits for the next
     round.
+
+    In-out: ctl, due_push. Out: station.
     """
     ctl = w.ctl[0]
     at = -1
@@ -60,7 +65,10 @@ pushes = jit(_pushes)
 
 
 def _hand_out(w: World, c: int, t: int) -> None:
-    """Phase 6, pass 1: stations by TB hand their ready tokens to their idle owners by index (rule 3.7)."""
+    """Phase 6, pass 1: stations by TB hand their ready tokens to their idle owners by index (rule 3.7).
+
+    In: due_take, queue, token. In-out: ctl, station.
+    """
     ctl = w.ctl[0]
     for place in range(ctl.take_n):
         number = w.due_take[place]
@@ -81,7 +89,10 @@ hand_out = jit(_hand_out)
 
 
 def _lend(w: World, c: int, t: int) -> None:
-    """Phase 6, pass 2: ask the policy for every TBU still idle that has news since last asked (rules 6.2, 6.3)."""
+    """Phase 6, pass 2: ask the policy for every TBU still idle that has news since last asked (rules 6.2, 6.3).
+
+    In: ctl, node, station, task. In-out: cluster, tbu, waiting.
+    """
     ctl = w.ctl[0]
     cluster = w.cluster[c]
     station = c * ctl.n_task
@@ -111,7 +122,10 @@ def _lend(w: World, c: int, t: int) -> None:
 
 
 def _ask(w: World, c: int, t: int) -> None:
-    """Ask the next neighbour for a token, unless an answer is outstanding (rule 6.6)."""
+    """Ask the next neighbour for a token, unless an answer is outstanding (rule 6.6).
+
+    In: ctl, link. In-out: cluster. Out: token.
+    """
     ctl = w.ctl[0]
     cluster = w.cluster[c]
     if cluster.asking != 0:
@@ -140,6 +154,8 @@ lend = rare(_lend)
 def _next_cycle(w: World, c: int, t: int) -> int:
     """Return the next cycle at which cluster ``c`` has anything due but its epoch hook: ``t``, the present one, while
     another round would change something (rule 3.1).
+
+    In: cluster, ctl, queue, token.
     """
     ctl = w.ctl[0]
     cluster = w.cluster[c]
@@ -162,7 +178,10 @@ next_cycle = jit(_next_cycle)
 
 
 def _rounds(w: World, c: int, t: int) -> int:
-    """Repeat the phases of cycle ``t`` until a round would change nothing (rule 3.1); return the next cycle."""
+    """Repeat the phases of cycle ``t`` until a round would change nothing (rule 3.1); return the next cycle.
+
+    In: cluster, ctl.
+    """
     ctl = w.ctl[0]
     cluster = w.cluster[c]
     following = t
@@ -191,6 +210,8 @@ rounds = jit(_rounds)
 def _hook(w: World, c: int, t: int) -> None:
     """Run the epoch hook of cluster ``c``: report to the other clusters of its pipeline, and count as news (rules 6.2,
     7.4, 7.5).
+
+    In: member, pipeline, snapshot_next. In-out: cluster, ctl. Out: snapshot, token.
     """
     ctl = w.ctl[0]
     cluster = w.cluster[c]
@@ -225,6 +246,8 @@ hook = rare(_hook)
 def _sample_stations(w: World, c: int, t: int) -> None:
     """Note of every station of cluster ``c`` what waits there, what has become ready so far, and how many own it (rule
     9.5).
+
+    In: ctl, station. In-out: sample.
     """
     ctl = w.ctl[0]
     first = ((t // ctl.epoch - 1) * ctl.n_cluster + c) * ctl.n_task
@@ -243,6 +266,8 @@ sample_stations = jit(_sample_stations)
 def _cycle(w: World, c: int, t: int) -> int:
     """Let cluster ``c`` do all that is due at cycle ``t``, and return when it next has anything due; cost follows what
     is due, not the size of the cluster.
+
+    In: ctl, group, pipeline. In-out: cluster.
     """
     ctl = w.ctl[0]
     cluster = w.cluster[c]

@@ -16,7 +16,10 @@ from .world import World
 
 
 def _choose_cluster(w: World, c: int, request: int, task: int) -> int:
-    """Return the cluster in which a token now in cluster ``c`` is to run TB ``task`` (rule 7.3)."""
+    """Return the cluster in which a token now in cluster ``c`` is to run TB ``task`` (rule 7.3).
+
+    In: candidate, candidate_first, ctl, request.
+    """
     ctl = w.ctl[0]
     place = w.request[request].pipeline * ctl.n_task + task
     first = w.candidate_first[place]
@@ -27,7 +30,10 @@ def _choose_cluster(w: World, c: int, request: int, task: int) -> int:
 
 
 def _choose_among(w: World, c: int, request: int, task: int, first: int, n: int) -> int:
-    """Return which of several clusters ``route`` chooses for a token now in cluster ``c``."""
+    """Return which of several clusters ``route`` chooses for a token now in cluster ``c``.
+
+    In: candidate, cluster, ctl, reported, request, station. In-out: option.
+    """
     ctl = w.ctl[0]
     for i in range(n):
         d = w.candidate[first + i]
@@ -51,7 +57,10 @@ def _choose_among(w: World, c: int, request: int, task: int, first: int, n: int)
 
 
 def _free_slots(w: World, station_number: int) -> int:
-    """Return the free slots of a station; without slots, its idle unreserved owners (rule 4.10)."""
+    """Return the free slots of a station; without slots, its idle unreserved owners (rule 4.10).
+
+    In: station.
+    """
     station = w.station[station_number]
     if station.slots == 0:
         return int(station.idle)
@@ -59,7 +68,10 @@ def _free_slots(w: World, station_number: int) -> int:
 
 
 def _present(w: World, station_number: int) -> int:
-    """Return the tokens present at a station (rule 7.3)."""
+    """Return the tokens present at a station (rule 7.3).
+
+    In: station.
+    """
     station = w.station[station_number]
     return int(station.used + station.line_len + station.again_len + station.busy)
 
@@ -73,6 +85,8 @@ choose_cluster = inlined(_choose_cluster)
 def _work(w: World, token: int, domain: int, visit_number: int) -> float:
     """Return what the law of the token's node draws at this visit, times its scale; -1 when the law is exactly 0 or the
     scale is 0 or less (rules 2.3, 2.4).
+
+    In: attributes, ctl, knots, law, law_at, node, request, token.
     """
     ctl = w.ctl[0]
     number = w.token[token].request
@@ -94,7 +108,10 @@ work = jit(_work)
 
 
 def _visit(w: World, token: int) -> int:
-    """Count one visit of the token's node and return it (rule 1.2)."""
+    """Count one visit of the token's node and return it (rule 1.2).
+
+    In-out: ctl, token, visits.
+    """
     at = w.token[token].request * w.ctl[0].n_node + w.token[token].node
     visit = w.visits[at] + 1
     if visit >= VISIT_LIMIT:
@@ -111,6 +128,8 @@ visit = jit(_visit)
 def _spread(w: World, c: int, token: int, chosen: bool) -> None:
     """Make the children of a FORK, or of a SELECT whose draws stand in ``drawn``, to advance in branch order (rule
     4.8).
+
+    In: drawn, edge_node, node. In-out: ctl, stack, tbu, token. Out: join.
     """
     ctl = w.ctl[0]
     parent = w.token[token]
@@ -155,7 +174,10 @@ spread = rare(_spread)
 
 
 def _select(w: World, token: int, key: int, visit_number: int) -> None:
-    """Draw the branches of a SELECT into ``drawn`` and set the counters of their loops (rule 2.4)."""
+    """Draw the branches of a SELECT into ``drawn`` and set the counters of their loops (rule 2.4).
+
+    In: ctl, edge_node, edge_weight, node, request, token. In-out: drawn. Out: counters.
+    """
     ctl = w.ctl[0]
     request = w.token[token].request
     number = w.token[token].node
@@ -197,6 +219,8 @@ select = rare(_select)
 def _decide(w: World, c: int, token: int, visit_number: int) -> bool:
     """Let the control block at which ``token`` stands decide; return whether the token itself goes on, its node being
     the next (rule 2.4).
+
+    In: ctl, edge_node, edge_weight, node, request. In-out: counters, token.
     """
     ctl = w.ctl[0]
     moving = w.token[token]

@@ -17,7 +17,10 @@ PREPARING, RUNNING = 1, 2  # tbu.stage; 0 otherwise
 
 
 def _lowest_idle(w: World, station_number: int) -> int:
-    """Return the lowest-numbered idle unreserved owner of a station that has one: the last, when no other is."""
+    """Return the lowest-numbered idle unreserved owner of a station that has one: the last, when no other is.
+
+    In: owner, station, tbu.
+    """
     station = w.station[station_number]
     last = station.owner_end - 1
     for place in range(station.owner, last):
@@ -31,7 +34,10 @@ lowest_idle = inlined(_lowest_idle)
 
 
 def _leave_fresh(w: World, station_number: int, t: int) -> int:
-    """Take the oldest fresh ready token out of a station's queue; its slot is free at once (rule 4.5)."""
+    """Take the oldest fresh ready token out of a station's queue; its slot is free at once (rule 4.5).
+
+    In: token. In-out: station.
+    """
     station = w.station[station_number]
     token = lists.pop(w, 3 * station_number + lists.FRESH)
     station.queue_integral += station.fresh_len * (t - station.queue_since)
@@ -49,7 +55,10 @@ leave_fresh = inlined(_leave_fresh)
 
 
 def _take(w: World, c: int, t: int, u: int, station_number: int) -> None:
-    """Let idle TBU ``u`` take the next token of a station that has one: recirculated ones first (rule 4.5)."""
+    """Let idle TBU ``u`` take the next token of a station that has one: recirculated ones first (rule 4.5).
+
+    In: ctl. In-out: station, tbu, token.
+    """
     station = w.station[station_number]
     tbu = w.tbu[u]
     if station.again_len > 0 and tbu.reserved < 0:
@@ -69,7 +78,10 @@ def _take(w: World, c: int, t: int, u: int, station_number: int) -> None:
 
 
 def _prepare(w: World, c: int, t: int, u: int) -> None:
-    """Let TBU ``u`` get ready for the configuration of the token it took; when that takes no time, run (rule 5.3)."""
+    """Let TBU ``u`` get ready for the configuration of the token it took; when that takes no time, run (rule 5.3).
+
+    In: ctl, node, task, token. In-out: cluster, resident, tbu.
+    """
     ctl = w.ctl[0]
     tbu = w.tbu[u]
     task = w.task[w.node[w.token[tbu.token].node].task]
@@ -95,6 +107,8 @@ def _prepare(w: World, c: int, t: int, u: int) -> None:
 def _victim(w: World, u: int) -> int:
     """Return the resident place that a new configuration takes: an empty one, else the least recently run but the
     home's (rule 5.3).
+
+    In: ctl, resident, task, tbu.
     """
     ctl = w.ctl[0]
     first = u * ctl.n_residents
@@ -115,7 +129,10 @@ victim = jit(_victim)
 
 
 def _wait(w: World, c: int, t: int, u: int, state: int, until: int) -> None:
-    """Let TBU ``u`` switch or reload until a cycle."""
+    """Let TBU ``u`` switch or reload until a cycle.
+
+    In-out: tbu.
+    """
     enter(w, u, t, state)
     if until == t:
         begin(w, c, t, u)
@@ -125,7 +142,10 @@ def _wait(w: World, c: int, t: int, u: int, state: int, until: int) -> None:
 
 
 def _begin(w: World, c: int, t: int, u: int) -> None:
-    """Begin the run of the token TBU ``u`` took (rules 2.3, 5.5)."""
+    """Begin the run of the token TBU ``u`` took (rules 2.3, 5.5).
+
+    In: ctl, node, task, token. In-out: resident, tbu.
+    """
     ctl = w.ctl[0]
     tbu = w.tbu[u]
     token = w.token[tbu.token]
@@ -147,7 +167,11 @@ take = inlined(_take)
 
 
 def _finish(w: World, c: int, t: int, u: int) -> None:
-    """End the run of TBU ``u``: its token advances, held by the TBU or, lent, by the spill store (rules 5.5, 6.5)."""
+    """End the run of TBU ``u``: its token advances, held by the TBU or, lent, by the spill store (rules 5.5, 6.5).
+
+    In: edge_node, node, request, request_arrival, request_end. In-out: ctl, station, tbu, token. Out:
+    request_milestone.
+    """
     ctl = w.ctl[0]
     tbu = w.tbu[u]
     number = tbu.token
@@ -193,7 +217,10 @@ finish = jit(_finish)
 
 
 def _end_stage(w: World, c: int, t: int, number: int) -> None:
-    """Phase 2 for one TBU: begin the run it prepared for, or finish the run it was in (rule 3.3)."""
+    """Phase 2 for one TBU: begin the run it prepared for, or finish the run it was in (rule 3.3).
+
+    In: cluster, tbu.
+    """
     cancel(w, c, number)
     u = w.cluster[c].tbu + number
     if w.tbu[u].stage == PREPARING:

@@ -18,7 +18,10 @@ def _cancel(w: World, c: int, number: int) -> None:
 
 
 def _enter(w: World, c: int, number: int, key: int) -> None:
-    """Write a leaf of the tree of a cluster, and the least of two below at every place above it: no branch to guess."""
+    """Write a leaf of the tree of a cluster, and the least of two below at every place above it: no branch to guess.
+
+    In: cluster. In-out: events.
+    """
     cluster = w.cluster[c]
     base = cluster.events
     at = cluster.leaves + number
@@ -35,7 +38,10 @@ cancel = jit(_cancel)
 
 
 def _first(w: World, c: int) -> int:
-    """Return the earliest event of cluster ``c``, as cycle << TBU_BITS | TBU number, or NO_EVENT."""
+    """Return the earliest event of cluster ``c``, as cycle << TBU_BITS | TBU number, or NO_EVENT.
+
+    In: cluster, events.
+    """
     return int(w.events[w.cluster[c].events + 1])
 
 
@@ -43,7 +49,10 @@ first = jit(_first)
 
 
 def _place(w: World, at: int, c: int) -> None:
-    """Write cluster ``c`` at a place of the group's heap."""
+    """Write cluster ``c`` at a place of the group's heap.
+
+    Out: cluster, order.
+    """
     w.order[at] = c
     w.cluster[c].place = at
 
@@ -52,7 +61,10 @@ place = jit(_place)
 
 
 def _rise(w: World, c: int) -> None:
-    """Restore the group's heap after the next cycle of cluster ``c`` became earlier."""
+    """Restore the group's heap after the next cycle of cluster ``c`` became earlier.
+
+    In: cluster, order.
+    """
     t = w.cluster[c].next
     at = w.cluster[c].place
     while at > 0:
@@ -68,7 +80,10 @@ rise = jit(_rise)
 
 
 def _sink(w: World, c: int) -> None:
-    """Restore the group's heap after the next cycle of cluster ``c`` became later."""
+    """Restore the group's heap after the next cycle of cluster ``c`` became later.
+
+    In: cluster, ctl, order.
+    """
     t = w.cluster[c].next
     n = w.ctl[0].order_n
     at = w.cluster[c].place

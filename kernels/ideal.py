@@ -27,7 +27,10 @@ NODE_BITS = 20  # of a token's key, request << NODE_BITS | node
 
 
 def _drop_token(w: Pool, token: int) -> None:
-    """Give a token back."""
+    """Give a token back.
+
+    In-out: ctl. Out: token.
+    """
     ctl = w.ctl[0]
     w.token[token].next = ctl.free_token
     ctl.free_token = token
@@ -37,7 +40,10 @@ drop_token = jit(_drop_token)
 
 
 def _split_token(w: Pool, token: int, chosen: bool) -> None:
-    """Put the children of a FORK, or of a SELECT whose draws stand in ``drawn``, on the stack."""
+    """Put the children of a FORK, or of a SELECT whose draws stand in ``drawn``, on the stack.
+
+    In: drawn, edge_indptr, edge_node, node_join. In-out: ctl, token. Out: stack, visits.
+    """
     ctl = w.ctl[0]
     parent = w.token[token]
     node = parent.node
@@ -63,7 +69,10 @@ split_token = jit(_split_token)
 
 
 def _settle_choice(w: Pool, token: int, since: int) -> bool:
-    """Let a decision about a token take effect; return whether the token goes on itself (rules 2.4, 11.4)."""
+    """Let a decision about a token take effect; return whether the token goes on itself (rules 2.4, 11.4).
+
+    In: ctl, edge_node, node_kind, request. In-out: decisions, token.
+    """
     ctl = w.ctl[0]
     moving = w.token[token]
     request = w.request[moving.request]
@@ -83,7 +92,10 @@ settle_choice = jit(_settle_choice)
 
 
 def _end_request(w: Pool, token: int) -> None:
-    """End the request of a token and free its slot."""
+    """End the request of a token and free its slot.
+
+    In: token. In-out: ctl, request. Out: request_end.
+    """
     ctl = w.ctl[0]
     slot = w.token[token].request
     request = w.request[slot]
@@ -99,7 +111,10 @@ end_request = jit(_end_request)
 
 
 def _go_to(w: Pool, token: int) -> bool:
-    """Let a token reach the node it is bound for; return whether it goes straight on to another."""
+    """Let a token reach the node it is bound for; return whether it goes straight on to another.
+
+    In: edge_indptr, edge_node, node_kind, request. In-out: ctl, token, visits.
+    """
     ctl = w.ctl[0]
     moving = w.token[token]
     slot = moving.request
@@ -145,7 +160,10 @@ go_to = jit(_go_to)
 
 
 def _go_on(w: Pool) -> None:
-    """Let the tokens on the stack move on until they and all that comes of them have stopped."""
+    """Let the tokens on the stack move on until they and all that comes of them have stopped.
+
+    In: stack. In-out: ctl.
+    """
     ctl = w.ctl[0]
     while ctl.stack > 0:
         ctl.stack -= 1
@@ -158,7 +176,10 @@ go_on = jit(_go_on)
 
 
 def _set_off(w: Pool, token: int) -> None:
-    """Let a token move on from the node it is bound for."""
+    """Let a token move on from the node it is bound for.
+
+    In-out: ctl. Out: stack.
+    """
     ctl = w.ctl[0]
     w.stack[ctl.stack] = token
     ctl.stack += 1
@@ -169,7 +190,11 @@ set_off = jit(_set_off)
 
 
 def _complete(w: Pool, rank: int) -> None:
-    """End the run of a TBU; it is idle again, its token moves on."""
+    """End the run of a TBU; it is idle again, its token moves on.
+
+    In: edge_indptr, edge_node, node_milestone, node_task, request_arrival, request_end. In-out: ctl, station, tbu,
+    token. Out: request_milestone.
+    """
     ctl = w.ctl[0]
     tbu = w.tbu[rank]
     token = tbu.token
@@ -197,7 +222,10 @@ complete = jit(_complete)
 
 
 def _let_in(w: Pool) -> None:
-    """Admit the next request, for which there is a slot."""
+    """Admit the next request, for which there is a slot.
+
+    In: request_phase, source_home, source_request. In-out: ctl, request, token. Out: request_arrival.
+    """
     ctl = w.ctl[0]
     place = ctl.place
     number = w.source_request[place]
@@ -223,7 +251,10 @@ let_in = jit(_let_in)
 
 
 def _let_run(w: Pool, token: int, rank: int) -> None:
-    """Let an idle TBU begin to run a token that it takes from the queue (rules 11.5, 11.6)."""
+    """Let an idle TBU begin to run a token that it takes from the queue (rules 11.5, 11.6).
+
+    In: ctl, node_task, task_speedup, token. In-out: station, tbu.
+    """
     ctl = w.ctl[0]
     tbu = w.tbu[rank]
     taken = w.token[token]
@@ -244,7 +275,10 @@ let_run = jit(_let_run)
 
 
 def _serve(w: Pool) -> None:
-    """Let idle TBUs take waiting tokens, those from earlier cycles first, while there are both (rule 11.5)."""
+    """Let idle TBUs take waiting tokens, those from earlier cycles first, while there are both (rule 11.5).
+
+    In: token. In-out: ctl.
+    """
     ctl = w.ctl[0]
     while ctl.idle > 0 and ctl.head >= 0:
         token = ctl.head
@@ -260,6 +294,8 @@ serve = jit(_serve)
 def _file_fresh(w: Pool) -> None:
     """Put the tokens that became ready at the cycle now over, and still wait, at the end of the queue, by request and
     node.
+
+    In-out: ctl. Out: token.
     """
     ctl = w.ctl[0]
     while ctl.fresh > 0:
@@ -276,7 +312,10 @@ file_fresh = jit(_file_fresh)
 
 
 def _next_due(w: Pool) -> int:
-    """Return the next cycle at which anything is due."""
+    """Return the next cycle at which anything is due.
+
+    In: ctl, events, source_arrival, source_request, token.
+    """
     ctl = w.ctl[0]
     t = NEVER
     if ctl.events > 0:
@@ -294,6 +333,8 @@ next_due = jit(_next_due)
 def _round(w: Pool) -> int:
     """Do what is due at the present cycle once, in order; return GROW_REQUESTS when a request finds no slot, else DONE
     (rule 11.3).
+
+    In: events, source_arrival, source_request, token. In-out: ctl.
     """
     ctl = w.ctl[0]
     while ctl.events > 0 and w.events[0].cycle == ctl.now:

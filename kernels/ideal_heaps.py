@@ -9,7 +9,10 @@ from .bare import Pool
 
 
 def _add_event(w: Pool, cycle: int, rank: int) -> None:
-    """Let the run of a TBU end at a cycle."""
+    """Let the run of a TBU end at a cycle.
+
+    In-out: ctl, events.
+    """
     ctl = w.ctl[0]
     at = ctl.events
     ctl.events = at + 1
@@ -29,7 +32,10 @@ add_event = jit(_add_event)
 
 
 def _take_event(w: Pool) -> int:
-    """Take the TBU whose run ends first."""
+    """Take the TBU whose run ends first.
+
+    In-out: ctl, events.
+    """
     ctl = w.ctl[0]
     rank = int(w.events[0].tbu)
     n = ctl.events - 1
@@ -61,7 +67,10 @@ take_event = jit(_take_event)
 
 
 def _add_idle(w: Pool, rank: int) -> None:
-    """Let a TBU be idle."""
+    """Let a TBU be idle.
+
+    In-out: ctl, idle.
+    """
     ctl = w.ctl[0]
     at = ctl.idle
     ctl.idle = at + 1
@@ -78,7 +87,10 @@ add_idle = jit(_add_idle)
 
 
 def _take_idle(w: Pool) -> int:
-    """Take the idle TBU of the lowest rank."""
+    """Take the idle TBU of the lowest rank.
+
+    In-out: ctl, idle.
+    """
     ctl = w.ctl[0]
     rank = int(w.idle[0])
     n = ctl.idle - 1
@@ -103,7 +115,10 @@ take_idle = jit(_take_idle)
 
 
 def _add_fresh(w: Pool, token: int) -> None:
-    """Let a token be ready from the present cycle on."""
+    """Let a token be ready from the present cycle on.
+
+    In: token. In-out: ctl, fresh.
+    """
     ctl = w.ctl[0]
     key = w.token[token].key
     at = ctl.fresh
@@ -121,7 +136,10 @@ add_fresh = jit(_add_fresh)
 
 
 def _take_fresh(w: Pool) -> int:
-    """Take the token of the lowest key among those that became ready at the present cycle."""
+    """Take the token of the lowest key among those that became ready at the present cycle.
+
+    In: token. In-out: ctl, fresh.
+    """
     ctl = w.ctl[0]
     token = int(w.fresh[0])
     n = ctl.fresh - 1

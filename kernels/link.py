@@ -22,7 +22,10 @@ duration = jit(_duration)
 
 
 def _next_port(w: World, at: int, to: int) -> int:
-    """Return the port of the next hop from cluster ``at`` to another cluster (rule 7.2)."""
+    """Return the port of the next hop from cluster ``at`` to another cluster (rule 7.2).
+
+    In: ctl, route_port.
+    """
     ctl = w.ctl[0]
     if len(w.route_port) > 0:
         return int(w.route_port[at * ctl.n_cluster + to])
@@ -46,7 +49,10 @@ next_port = jit(_next_port)
 
 
 def _hops(w: World, at: int, to: int) -> int:
-    """Return the number of links on the way from cluster ``at`` to cluster ``to``."""
+    """Return the number of links on the way from cluster ``at`` to cluster ``to``.
+
+    In: link.
+    """
     n = 0
     while at != to:
         at = w.link[4 * at + next_port(w, at, to)].cluster
@@ -62,6 +68,8 @@ def _join_link(w: World, c: int, t: int, message: int) -> None:
 
     The link serves in the order of joining, so begin, end and arrival are known now; the arrival is at least one
     latency away.
+
+    In: request. In-out: cluster, ctl, link, token.
     """
     ctl = w.ctl[0]
     token = w.token[message]

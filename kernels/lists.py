@@ -11,7 +11,10 @@ CONTROL_LINE, DECIDING, TRANSFERS, INGRESS = range(4)
 
 
 def _new_token(w: World) -> int:
-    """Take a token from the free list; the pool is sized so that one is always there (``allocate.pool_size``)."""
+    """Take a token from the free list; the pool is sized so that one is always there (``allocate.pool_size``).
+
+    In: token. In-out: ctl.
+    """
     ctl = w.ctl[0]
     token = ctl.free_token
     ctl.free_token = w.token[token].next
@@ -22,7 +25,10 @@ new_token = inlined(_new_token)
 
 
 def _free_token(w: World, token: int) -> None:
-    """Give a token back."""
+    """Give a token back.
+
+    In-out: ctl. Out: token.
+    """
     ctl = w.ctl[0]
     w.token[token].next = ctl.free_token
     ctl.free_token = token
@@ -32,7 +38,10 @@ free_token = inlined(_free_token)
 
 
 def _append(w: World, queue: int, token: int) -> None:
-    """Put ``token`` at the end of a queue."""
+    """Put ``token`` at the end of a queue.
+
+    In-out: queue. Out: token.
+    """
     q = w.queue[queue]
     w.token[token].next = -1
     if q.head < 0:
@@ -46,7 +55,10 @@ append = inlined(_append)
 
 
 def _insert(w: World, queue: int, token: int) -> None:
-    """Put ``token`` into a queue ordered by (time, key), after equals; mostly that is the end (rules 3.2, 4.3, 4.7)."""
+    """Put ``token`` into a queue ordered by (time, key), after equals; mostly that is the end (rules 3.2, 4.3, 4.7).
+
+    In-out: queue, token.
+    """
     time = w.token[token].time
     key = w.token[token].key
     q = w.queue[queue]
@@ -70,7 +82,10 @@ insert = jit(_insert)
 
 
 def _pop(w: World, queue: int) -> int:
-    """Take the first token of a queue that holds one."""
+    """Take the first token of a queue that holds one.
+
+    In: token. In-out: queue.
+    """
     q = w.queue[queue]
     token = q.head
     q.head = w.token[token].next

@@ -12,7 +12,10 @@ from .world import World
 
 
 def _local_delay(w: World, n_bytes: int) -> int:
-    """Return the cycles of one local transfer (rule 4.4)."""
+    """Return the cycles of one local transfer (rule 4.4).
+
+    In: ctl.
+    """
     ctl = w.ctl[0]
     return int(ctl.local_latency + duration(n_bytes, ctl.local_bytes, ctl.local_cycles))
 
@@ -23,6 +26,8 @@ local_delay = inlined(_local_delay)
 def _release(w: World, c: int, t: int, token: int) -> None:
     """Let the holder of ``token`` go: a TBU is idle, and the places of a spill are free, when the last child has gone
     (rules 4.2, 6.5).
+
+    In-out: cluster, tbu, token.
     """
     held = w.token[token]
     if held.holder == BY_TBU:
@@ -44,7 +49,10 @@ release = inlined(_release)
 
 
 def _ready(w: World, t: int, station_number: int, token: int) -> None:
-    """Let ``token`` wait, ready, in its station's queue (rule 4.5)."""
+    """Let ``token`` wait, ready, in its station's queue (rule 4.5).
+
+    In-out: cluster, station, token.
+    """
     station = w.station[station_number]
     arrived = w.token[token]
     arrived.since = t
@@ -66,7 +74,10 @@ ready = inlined(_ready)
 
 
 def _join_child(w: World, token: int) -> None:
-    """Let a child arrive at its join; the last one becomes the joined token and advances next (rule 4.8)."""
+    """Let a child arrive at its join; the last one becomes the joined token and advances next (rule 4.8).
+
+    In: edge_node, node, request. In-out: ctl, join, token. Out: stack.
+    """
     ctl = w.ctl[0]
     child = w.token[token]
     node = w.node[child.node]
@@ -94,6 +105,8 @@ join_child = jit(_join_child)
 def _deliver(w: World, c: int, t: int, token: int) -> None:
     """Let ``token`` reach, at cycle ``t``, what it was pushed to: the first link, a join, or a station of cluster
     ``c``.
+
+    In: ctl, node, token.
     """
     arrived = w.token[token]
     if arrived.cluster != c:
@@ -108,7 +121,10 @@ deliver = inlined(_deliver)
 
 
 def _push(w: World, c: int, t: int, token: int) -> None:
-    """Push ``token`` out of its holder in cluster ``c`` towards its node in its cluster (rule 4.4)."""
+    """Push ``token`` out of its holder in cluster ``c`` towards its node in its cluster (rule 4.4).
+
+    In: ctl, node, request. In-out: token.
+    """
     ctl = w.ctl[0]
     pushed = w.token[token]
     delay = 0 if pushed.holder == BY_INGRESS else local_delay(w, pushed.bytes)

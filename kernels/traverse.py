@@ -15,7 +15,11 @@ from .rng import DOMAIN_ATTRIBUTE, DOMAIN_DECISION, DOMAIN_TIME, draw, unit
 
 
 def _set_out(w: Bare, slot: int, request: int, key: int) -> None:
-    """Let a request begin in a slot: no visits yet, its attributes known (rule 2.5)."""
+    """Let a request begin in a slot: no visits yet, its attributes known (rule 2.5).
+
+    In: attribute_indptr, attribute_law, attribute_values, ctl, knots, law_kind, law_offset, law_size. Out:
+    attributes, visits.
+    """
     ctl = w.ctl[0]
     for at in range(slot * ctl.n_node, (slot + 1) * ctl.n_node):
         w.visits[at] = 0
@@ -34,7 +38,10 @@ set_out = jit(_set_out)
 
 
 def _reach(w: Bare, slot: int, node: int) -> int:
-    """Count one visit of a node and return it, or 0 when it is one too many for the key of a draw (rules 1.2, 2.1)."""
+    """Count one visit of a node and return it, or 0 when it is one too many for the key of a draw (rules 1.2, 2.1).
+
+    In: ctl. In-out: visits.
+    """
     at = slot * w.ctl[0].n_node + node
     visit = w.visits[at] + 1
     if visit >= VISIT_LIMIT:
@@ -47,7 +54,10 @@ reach = jit(_reach)
 
 
 def _scale_of(w: Bare, slot: int, at: int, node: int) -> float:
-    """Return the scale of a node's law, ``at`` being its place in the arrays by phase (rule 2.3)."""
+    """Return the scale of a node's law, ``at`` being its place in the arrays by phase (rule 2.3).
+
+    In: attributes, ctl, node_attribute, node_base, node_slope.
+    """
     attribute = w.node_attribute[node]
     if attribute < 0:
         return float(w.node_base[at])
@@ -60,6 +70,8 @@ scale_of = jit(_scale_of)
 def _work_of(w: Bare, slot: int, phase: int, key: int, node: int, visit: int) -> float:
     """Return what one execution of a TASK draws, in cycles before any speed-up, or -1 when it takes exactly none (rule
     2.3).
+
+    In: ctl, knots, law_kind, law_offset, law_size, node_law.
     """
     at = phase * w.ctl[0].n_node + node
     law = w.node_law[at]
@@ -89,7 +101,11 @@ cycles_for = jit(_cycles_for)
 
 
 def _choose_edge(w: Bare, slot: int, phase: int, key: int, node: int, visit: int) -> int:
-    """Return the edge that a BRANCH, AGAIN, COUNT or UNTIL takes, and keep the counter of its loop (rule 2.4)."""
+    """Return the edge that a BRANCH, AGAIN, COUNT or UNTIL takes, and keep the counter of its loop (rule 2.4).
+
+    In: ctl, edge_indptr, edge_node, edge_weight, knots, law_kind, law_offset, law_size, node_kind, node_law,
+    node_loop. In-out: counters.
+    """
     kind = w.node_kind[node]
     edge = w.edge_indptr[node]
     counter = slot * w.ctl[0].n_loop + w.node_loop[node]
@@ -119,7 +135,11 @@ choose_edge = jit(_choose_edge)
 
 
 def _draw_items(w: Bare, slot: int, phase: int, key: int, node: int, visit: int) -> None:
-    """Draw the branches of a SELECT: ``drawn`` and their loop counters say how many items took each (rule 2.4)."""
+    """Draw the branches of a SELECT: ``drawn`` and their loop counters say how many items took each (rule 2.4).
+
+    In: ctl, edge_indptr, edge_node, edge_weight, node_items, node_join, node_loop, node_select. In-out: drawn. Out:
+    counters.
+    """
     first = w.edge_indptr[node]
     n = w.edge_indptr[node + 1] - first
     weights = phase * len(w.edge_node) + first

@@ -15,7 +15,10 @@ from .world import World
 
 
 def _next_arrival(w: World, c: int) -> None:
-    """Set when home cluster ``c`` can next admit a request: never while its pipeline's window is full (rule 3.6)."""
+    """Set when home cluster ``c`` can next admit a request: never while its pipeline's window is full (rule 3.6).
+
+    In: pipeline, request_arrival. In-out: cluster.
+    """
     cluster = w.cluster[c]
     pipeline = w.pipeline[cluster.pipeline]
     if pipeline.next >= pipeline.end or (pipeline.window >= 0 and pipeline.in_flight >= pipeline.window):
@@ -28,7 +31,10 @@ next_arrival = jit(_next_arrival)
 
 
 def _end(w: World, c: int, t: int, token: int) -> None:
-    """End the request of ``token`` and give its place in the window back (rule 8.3)."""
+    """End the request of ``token`` and give its place in the window back (rule 8.3).
+
+    In: cluster. In-out: ctl, group, pipeline, request, token. Out: request_end.
+    """
     ctl = w.ctl[0]
     slot = w.token[token].request
     request = w.request[slot]
@@ -59,6 +65,8 @@ end = jit(_end)
 def _goes_in(w: World, c: int, t: int, token: int, station_number: int) -> bool:
     """Tell whether a token need not wait for phase 4 to enter a station: it finds a free slot and nobody in line, nothing
     that still happens before phase 4 comes first (rule 4.3), and nobody looks in between.
+
+    In: cluster, ctl, queue, station, token.
     """
     station = w.station[station_number]
     if w.cluster[c].direct == 0 or w.token[token].holder != BY_TBU:
@@ -70,7 +78,10 @@ def _goes_in(w: World, c: int, t: int, token: int, station_number: int) -> bool:
 
 
 def _step(w: World, c: int, t: int, token: int) -> bool:
-    """Let ``token`` reach the node it is bound for; return whether it goes straight on to another (rule 4.1)."""
+    """Let ``token`` reach the node it is bound for; return whether it goes straight on to another (rule 4.1).
+
+    In: ctl, join, node, request. In-out: cluster, station, tbu, token.
+    """
     ctl = w.ctl[0]
     moving = w.token[token]
     node = w.node[moving.node]
@@ -117,7 +128,10 @@ step = jit(_step)
 
 
 def _advance(w: World, c: int, t: int) -> None:
-    """Let the tokens on the stack advance, each with all that follows from it before the next (rule 4.1)."""
+    """Let the tokens on the stack advance, each with all that follows from it before the next (rule 4.1).
+
+    In: stack. In-out: ctl.
+    """
     ctl = w.ctl[0]
     while ctl.stack > 0:
         ctl.stack -= 1
@@ -140,7 +154,10 @@ advance_one = inlined(_advance_one)
 
 
 def _decisions(w: World, c: int, t: int) -> None:
-    """Phase 3: decisions that end at ``t`` take effect, then free CBUs begin with the tokens in line (rule 3.4)."""
+    """Phase 3: decisions that end at ``t`` take effect, then free CBUs begin with the tokens in line (rule 3.4).
+
+    In: ctl, queue, request. In-out: cluster, tbu, token.
+    """
     ctl = w.ctl[0]
     cluster = w.cluster[c]
     deciding = ctl.cluster_queues + 4 * c + lists.DECIDING

@@ -4,6 +4,9 @@ Every array is one-dimensional and C-contiguous; a record holds what belongs to 
 port``, stations ``cluster * n_task + task``. Lists are intrusive: a token stands in at most one list and ``next``
 points on (-1: end). The arrays named first are shared by all workers (each worker touches only the groups it owns);
 those from ``token`` on are a worker's own.
+
+A kernel's docstring ends with what it touches of them itself: *in* is read, *in-out* changed, *out* written without being
+read. What a called kernel touches stands there.
 """
 
 from __future__ import annotations
