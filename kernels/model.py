@@ -7,7 +7,8 @@ bytes)`` cycles, and none when ``bytes`` is 0 (no limit). Rule numbers are those
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +22,6 @@ TASK, BRANCH, COUNT, UNTIL, AGAIN, FORK, SELECT, JOIN, END = range(9)
 CONSTANT, STEPS, CURVE = range(3)
 # ports, also the sides from which messages arrive (rules 3.2, 7.2); the opposite of p is p ^ 1
 WEST, EAST, NORTH, SOUTH = range(4)
-# dispatch and route codes of the bundled policies (rules 6, 7.3)
-DISPATCH_OWN, DISPATCH_STEAL = range(2)
-ROUTE_NEAREST, ROUTE_SHORTEST = range(2)
 NO_HORIZON = 2**62
 
 
@@ -102,6 +100,7 @@ class Machine(NamedTuple):
     surplus_after: int
     report_bytes: int
     control_bytes: int
+    background_load: int = 0  # 0 or 1
 
 
 class Load(NamedTuple):
@@ -115,9 +114,26 @@ class Load(NamedTuple):
     seed_key: int  # k0 of rule 2.1
     horizon: int  # NO_HORIZON: until the last request has ended
     step: int  # 0: exact
-    dispatch: int
-    route: int
     epochs: int = 0  # epoch hooks at which each cluster is sampled (rule 9.5)
+
+
+class Rules(NamedTuple):
+    """The policy of a run (rule 13.1): its functions, each None for what ``static`` does, and what they are told."""
+
+    dispatch: Callable[[Any, int], int] | None = None
+    route: Callable[[Any, Any, Any], int] | None = None
+    rebalance: Callable[[Any, Any, Any], None] | None = None
+    names: tuple[str, ...] = ()  # of the parameters
+    values: F64 = np.empty(0)
+    rows: int = 0  # of state
+    task_cycles: F64 = np.empty(0)  # [tb] mean cycles of an execution at speed 1
+    task_demand: F64 = np.empty(0)  # [tb] cycles a request at speed 1, in the profile of the mapping
+    sources: str = ""  # digest of the files the functions are in, where compiled code may be kept on disk
+
+    @property
+    def couples(self) -> bool:
+        """Return whether neighbours can reach each other beside the pipelines (rule 7.5)."""
+        return self.dispatch is not None or self.rebalance is not None
 
 
 class Model(NamedTuple):
@@ -126,3 +142,4 @@ class Model(NamedTuple):
     program: Program
     machine: Machine
     load: Load
+    rules: Rules = Rules()

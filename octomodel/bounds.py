@@ -141,7 +141,7 @@ class _Search:
         return found
 
     def _walk(self) -> Walk:
-        program, machine, load = self.model
+        program, machine, load, _ = self.model
         ctl = bare.controls(bare.WALK, program, load, machine.decision_cycles)
         ctl["n_speed"] = len(self.slow)
         n = len(program.edge_node) + 1

@@ -11,10 +11,9 @@ from octomodel.dist import Deterministic, Empirical
 from octomodel.elements import Scaled
 from octomodel.faults import dead_tbus
 from octomodel.hardware import System
-from octomodel.kernels.model import DISPATCH_OWN, ROUTE_SHORTEST
 from octomodel.load import Closed, Load, Mmpp, Periodic, Poisson, Renewal, Trace
 from octomodel.mapping import Mapping
-from octomodel.policies import Policy
+from octomodel.policies import POLICIES, Policy
 from octomodel.workflow import Workflow
 
 F64 = NDArray[np.float64]
@@ -52,14 +51,15 @@ def found(
 
 
 def same_as(owners: Mapping, policy: Policy | None) -> str | None:
-    """Return the name of the policy that does the same here, as no token has two clusters to choose from."""
-    if policy is None or policy.route != ROUTE_SHORTEST:
+    """Return the name of the bundled policy that does the same here, as no token has two clusters to choose from."""
+    if policy is None or policy.route is None or policy.rebalance is not None:
         return None
     candidates = np.zeros((owners.n_pipeline, owners.alloc.shape[1]), dtype=np.int64)
     np.add.at(candidates, owners.pipeline, owners.alloc > 0)
     if candidates.max() > 1:
         return None
-    return "static" if policy.dispatch == DISPATCH_OWN else "stealing"
+    bundled = (POLICIES[name] for name in ("static", "stealing"))
+    return next((other.name for other in bundled if other.dispatch is policy.dispatch), None)
 
 
 def offered(load: Load, requests: int) -> float | None:
@@ -96,7 +96,7 @@ def _overload(
         return []
     demand = mapping.profile_demand(workflow, system, None)
     speed = np.resize(np.asarray(system.tbu_speed, dtype=np.float64), system.n_tbu)
-    if policy is None or policy.dispatch != DISPATCH_OWN:
+    if policy is None or policy.dispatch is not None:
         # any TBU may run any task
         cycles = float(demand.sum() / speed[~dead_tbus(system)].sum())
         limit = "all TBUs together"

@@ -53,7 +53,7 @@ def simulate(
     workflow : Workflow
     hardware : System
     policy : str or Policy
-        ``"static"``, ``"stealing"``, ``"jsq"``, or ``"ideal"`` for the engine's comparison mode.
+        ``"static"``, ``"stealing"``, ``"jsq"``, or ``"ideal"`` for the engine's comparison mode; or one of your own.
     load : Load, optional
         Default: ``closed``, with the default window.
     requests : int, optional
@@ -133,8 +133,7 @@ def simulate(
                 replication=replication,
                 horizon=horizon,
                 step=step,
-                dispatch=chosen.dispatch,
-                route=chosen.route,
+                policy=chosen,
                 memory_limit_bytes=memory_limit_bytes,
                 epochs=epochs,
             )

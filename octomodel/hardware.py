@@ -39,6 +39,7 @@ PATHS: dict[str, str] = {
     "tbu.speed": "tbu_speed",
     "tbu.memory_bytes": "memory_bytes",
     "tbu.resident_slots": "resident_slots",
+    "tbu.background_load": "background_load",
     "tbu.switch_cycles": "switch_cycles",
     "tbu.reload_cycles": "reload_cycles",
     "link.bytes_per_cycle": "link_bytes_per_cycle",
@@ -74,6 +75,8 @@ class System:
         Memory of a TBU, shared equally by its resident places; None: not checked.
     resident_slots : int
         Configurations a TBU holds at once.
+    background_load : bool
+        Whether a TBU can load a configuration while it runs another (rule 13.8).
     switch_cycles, reload_cycles : int
         Cost of running another resident configuration, and fixed cost of loading one.
     reload_bytes_per_cycle : rate
@@ -135,6 +138,7 @@ class System:
     tbu_speed: float | Sequence[float] = 1.0
     memory_bytes: int | None = None
     resident_slots: int = 2
+    background_load: bool = False
     switch_cycles: int = 0
     reload_cycles: int = 0
     reload_bytes_per_cycle: Rate = None
@@ -172,6 +176,7 @@ class System:
         for name in ("tbu_fault_rate", "link_fault_rate"):
             self._set(name, checks.real(f"system.{name}", getattr(self, name), high=1.0))
         self._set("torus", checks.boolean("system.torus", self.torus))
+        self._set("background_load", checks.boolean("system.background_load", self.background_load))
         self._set("clock_hz", checks.real("system.clock_hz", self.clock_hz, above=True))
         if not isinstance(self.description, str):
             raise ModelError("system.description", self.description, "a text")

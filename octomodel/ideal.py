@@ -82,7 +82,7 @@ def run(
 
 def _pool(model: Model) -> Pool:
     """Return the state at cycle 0."""
-    program, machine, load = model
+    program, machine, load, _ = model
     n_request, n_node = len(load.source_request), len(program.node_kind)
     live = _ranked(model)
     tbu = np.zeros(len(live), bare.POOL_TBU)
@@ -169,7 +169,7 @@ def _failure(pool: Pool, status: int) -> RunError:
 
 
 def _collect(model: Model, pool: Pool) -> Outcome:
-    program, machine, load = model
+    program, machine, load, _ = model
     done = bool((pool.request_end >= 0).all())
     elapsed = int(pool.request_end.max(initial=0)) if done else load.horizon
     _close(pool, elapsed)

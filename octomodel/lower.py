@@ -5,23 +5,20 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from octomodel import checks, lower_limits, lower_load
 from octomodel.draws import seed_key
 from octomodel.errors import ModelError, Words
 from octomodel.hardware import System
 from octomodel.kernels import model as arrays
-from octomodel.kernels.model import (
-    DISPATCH_OWN,
-    DISPATCH_STEAL,
-    NO_HORIZON,
-    ROUTE_NEAREST,
-    ROUTE_SHORTEST,
-    Model,
-)
+from octomodel.kernels.model import NO_HORIZON, Model
 from octomodel.load import MAX_REQUESTS, Closed, Load, Trace
 from octomodel.lower_machine import Needs, lower_machine
 from octomodel.lower_program import lower_program, most_tokens
-from octomodel.mapping import Mapping, configurations
+from octomodel.mapping import Mapping, configurations, profile_demand
+from octomodel.policies import Policy, named
 from octomodel.workflow import Workflow
 
 MEMORY_LIMIT_BYTES = 8 * 2**30
@@ -78,9 +75,7 @@ def lower(
     replication: int = 0,
     horizon: int | None = None,
     step: int | None = None,
-    dispatch: int = DISPATCH_OWN,
-    route: int = ROUTE_NEAREST,
-    steals: bool | None = None,
+    policy: str | Policy = "static",
     epochs: int = 0,
     memory_limit_bytes: int = MEMORY_LIMIT_BYTES,
 ) -> Lowered:
@@ -98,11 +93,8 @@ def lower(
         Cycle at which the run stops; default: when the last request has ended.
     step : int, optional
         Step of the kernel in cycles; default: exact.
-    dispatch, route : int
-        Codes of ``octomodel.kernels.model``.
-    steals : bool, optional
-        Whether a dispatch may ask a neighbour, which couples neighbouring clusters; default: when
-        ``dispatch`` is DISPATCH_STEAL.
+    policy : str or Policy
+        A bundled one by name, or one of your own; the ideal mode is none.
     epochs : int
         At how many epoch hooks, from the first on, each cluster is sampled; at most 2**20, the last at cycle 2**62 or
         before.
@@ -131,15 +123,13 @@ def lower(
             f"{len(mapping.demand)} tasks",
             f"a mapping of the {len(workflow.tasks)} tasks of {workflow.name!r}",
         )
-    checks.one_of("dispatch", str(dispatch), (str(DISPATCH_OWN), str(DISPATCH_STEAL)))
-    checks.one_of("route", str(route), (str(ROUTE_NEAREST), str(ROUTE_SHORTEST)))
+    rules = named(policy).rules(_task_cycles(workflow, system), mapping.demand)
     _check_memory(workflow, system, load, count, epochs, memory_limit_bytes)
     program, digest = lower_program(workflow, system)
-    steal = dispatch == DISPATCH_STEAL if steals is None else steals
-    machine = lower_machine(system, mapping, Needs(program.task_slots, load.in_flight, steal))
+    machine = lower_machine(system, mapping, Needs(program.task_slots, load.in_flight, rules.couples))
     tokens = most_tokens(workflow.graph())
     end = lower_load.LATEST if horizon is None else checks.integer("horizon", horizon, 1, lower_load.LATEST)
-    lower_limits.check(workflow, program, machine, lower_limits.Extent(count, tokens, end, steal))
+    lower_limits.check(workflow, program, machine, lower_limits.Extent(count, tokens, end, rules.couples))
     key = seed_key(seed, replication)
     arrival, gaps = lower_load.arrivals(load, count, key)
     phase = lower_load.phases(workflow.phases, load, arrival)
@@ -153,12 +143,10 @@ def lower(
         seed_key=key,
         horizon=NO_HORIZON if horizon is None else end,
         step=0 if step is None else checks.integer("step", step, 1, 2**40),
-        dispatch=dispatch,
-        route=route,
         epochs=int(epochs),
     )
     return Lowered(
-        model=Model(program, machine, source),
+        model=Model(program, machine, source, rules),
         tables_digest=hashlib.sha256((digest + gaps).encode()).hexdigest(),
         tasks=tuple(task.name for task in workflow.tasks),
         nodes=tuple(node.name for node in workflow.graph().nodes),
@@ -169,6 +157,13 @@ def lower(
         deadline_cycles=workflow.deadline_cycles,
         most_tokens=tokens,
     )
+
+
+def _task_cycles(workflow: Workflow, system: System) -> NDArray[np.float64]:
+    """Return the mean cycles of an execution of each task at speed 1, 0 for one that is never reached."""
+    demand = profile_demand(workflow, system, None)
+    visits = np.array(list(workflow.visits().values()))
+    return np.divide(demand, visits, out=np.zeros(len(demand)), where=visits > 0)
 
 
 def _requests(load: Load, requests: int | None) -> int:

@@ -78,6 +78,7 @@ def lower_machine(system: System, mapping: Mapping, needs: Needs) -> Machine:
         else system.surplus_after_cycles,
         report_bytes=system.report_bytes,
         control_bytes=system.control_bytes,
+        background_load=int(system.background_load),
     )
 
 

@@ -21,7 +21,7 @@ from octomodel.kernels.model import Model
 from octomodel.load import Load
 from octomodel.lower import Lowered
 from octomodel.outcome import CAUSES, Outcome
-from octomodel.policies import IDEAL, POLICIES
+from octomodel.policies import IDEAL, Policy
 from octomodel.run import run as kernel_run
 from octomodel.testing import reference_draws
 from octomodel.testing.agreement import differences
@@ -139,7 +139,7 @@ class Example:
 def run(
     load: Load,
     *items: Element,
-    policy: str = "static",
+    policy: str | Policy = "static",
     owners: Sequence[Sequence[int]] | None = None,
     pipeline: Sequence[int] | None = None,
     **options: Any,
@@ -152,8 +152,8 @@ def run(
         The requests.
     *items : element
         The program.
-    policy : str
-        A bundled policy, or ``"ideal"``.
+    policy : str or Policy
+        A bundled policy, ``"ideal"``, or one of your own.
     owners : int[cluster, tb]
         As ``alloc`` of ``mapping.explicit``; default: one cluster with one owner of each task.
     pipeline : int[cluster], optional
@@ -239,7 +239,7 @@ def draw(
 def _lowered(
     load: Load,
     items: Sequence[Element],
-    policy: str,
+    policy: str | Policy,
     owners: Sequence[Sequence[int]] | None,
     pipeline: Sequence[int] | None,
     options: dict[str, Any],
@@ -247,14 +247,13 @@ def _lowered(
     workflow = Workflow(
         "example", *items, **{name: options.pop(name) for name in _WORKFLOW if name in options}
     )
-    chosen = POLICIES["static" if policy == IDEAL else policy]
     how: dict[str, Any] = {name: options.pop(name) for name in _RUN if name in options}
     alloc = [[1] * len(workflow.tasks)] if owners is None else owners
     rows = options.pop("rows", 1)
     described = {"tbus": max(sum(row) for row in alloc), **options}
     system = System(rows, len(alloc) // rows, **described)
     placed = mapping.explicit(workflow, system, alloc, pipeline=pipeline)
-    return lower.lower(workflow, system, load, placed, dispatch=chosen.dispatch, route=chosen.route, **how)
+    return lower.lower(workflow, system, load, placed, policy="static" if policy == IDEAL else policy, **how)
 
 
 def _ideal_fields(ran: Any) -> list[Any]:

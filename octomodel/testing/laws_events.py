@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from octomodel.kernels.model import DISPATCH_OWN, JOIN, TASK, Model
+from octomodel.kernels.model import JOIN, TASK, Model
 from octomodel.testing.laws_models import smallest_latency
 from octomodel.testing.laws_tree import ADMISSION, Step, trees_of
 from octomodel.testing.reference import Reference
@@ -76,7 +76,7 @@ def executed_where_it_may_be(model: Model, reference: Reference) -> list[str]:
         where = f"request {request}, tb {tb} on TBU {tbu}"
         if home[tbu] < 0 or (cluster, tb) not in stations:
             found.append(f"{where}: dead, without a home, or not a place for it")
-        elif load.dispatch == DISPATCH_OWN:
+        elif not model.rules.couples:
             if home[tbu] != tb:
                 found.append(f"{where}, whose home is {home[tbu]}")
             if machine.cluster_pipeline[cluster] != pipeline[request]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from octomodel.kernels.model import DISPATCH_OWN, Model
+from octomodel.kernels.model import Model
 from octomodel.outcome import CAUSES, Outcome
 
 RELOADING, SWITCHING, LENT = (CAUSES.index(name) for name in ("reloading", "switching", "lent"))
@@ -16,7 +16,7 @@ def only_a_dispatch_lends(model: Model, outcome: Outcome) -> list[str]:
     """Without a dispatch nothing is lent, spilled, stolen or prepared; without a lending no TBU runs lent."""
     cluster, cycles = outcome.cluster, outcome.tbu_cycles
     found = []
-    if model.load.dispatch == DISPATCH_OWN:
+    if model.rules.dispatch is None:
         for name in ("lendings", "refusals", "asks", "steals", "switches", "reloads", "spill_max"):
             if cluster[name].any():
                 found.append(f"{cluster[name].sum()} {name} without a dispatch")

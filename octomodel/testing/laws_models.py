@@ -96,7 +96,7 @@ def beside(model: Model, *, swapped: bool = False, requests: int | None = None) 
         How many the other copy is given, of the model's arrivals; default: as many. They have the numbers from
         the model's on.
     """
-    program, machine, load = model
+    program, machine, load, _ = model
     ours = [_source(load, p) for p in range(len(machine.pipeline_home))]
     n = len(load.source_request)
     theirs = [(number + n, arrival) for number, arrival in ours]
@@ -107,10 +107,9 @@ def beside(model: Model, *, swapped: bool = False, requests: int | None = None) 
     sources = theirs + ours if swapped else ours + theirs
     number = np.concatenate([number for number, _ in sources])
     phase = np.concatenate([load.request_phase, load.request_phase[: len(number) - n]])
-    return Model(
-        program,
-        _twice(machine),
-        load._replace(
+    return model._replace(
+        machine=_twice(machine),
+        load=load._replace(
             source_indptr=np.cumsum([0, *(len(number) for number, _ in sources)]),
             source_request=number,
             source_arrival=np.concatenate([arrival for _, arrival in sources]),
@@ -160,7 +159,7 @@ def constant_times(model: Model) -> Model:
 
     Then a run with all times multiplied is the same run, slower: nothing is rounded.
     """
-    program, machine, load = model
+    program, machine, load, _ = model
     tasks = np.flatnonzero(program.node_kind == TASK)
     laws = len(program.law_kind) + np.arange(len(tasks))
     node_law, base, slope = program.node_law.copy(), program.node_base.copy(), program.node_slope.copy()
@@ -186,12 +185,12 @@ def constant_times(model: Model) -> Model:
         local_bytes=min(machine.local_bytes, 1),
         reload_rate_bytes=min(machine.reload_rate_bytes, 1),
     )
-    return Model(program, machine, load)
+    return model._replace(program=program, machine=machine, load=load)
 
 
 def scaled(model: Model, factor: int) -> Model:
     """Return a model of ``constant_times`` in which everything with a time takes ``factor`` times as long."""
-    program, machine, load = model
+    program, machine, load, _ = model
     knots = program.knots.copy()
     knots[-int((program.node_kind == TASK).sum()) :] *= factor
     times = (
@@ -206,10 +205,10 @@ def scaled(model: Model, factor: int) -> Model:
         "epoch",
         "surplus_after",
     )
-    return Model(
-        program._replace(knots=knots),
-        machine._replace(**{name: getattr(machine, name) * factor for name in times}),
-        load._replace(
+    return model._replace(
+        program=program._replace(knots=knots),
+        machine=machine._replace(**{name: getattr(machine, name) * factor for name in times}),
+        load=load._replace(
             source_arrival=load.source_arrival * factor,
             step=load.step * factor,
             horizon=load.horizon if load.horizon >= NO_HORIZON else load.horizon * factor,
@@ -224,7 +223,7 @@ def certain(model: Model, branch: int, edge: int) -> Model:
     first, end = int(program.edge_indptr[branch]), int(program.edge_indptr[branch + 1])
     weight[:, first:end] = np.where(np.arange(end - first) < edge, 0.0, 1.0)
     machine = model.machine._replace(decision_cycles=0)
-    return Model(program._replace(edge_weight=weight), machine, model.load)
+    return model._replace(program=program._replace(edge_weight=weight), machine=machine)
 
 
 def without_branch(model: Model, branch: int, edge: int) -> Model:
@@ -232,7 +231,8 @@ def without_branch(model: Model, branch: int, edge: int) -> Model:
     program = model.program
     to = program.edge_node.copy()
     to[to == branch] = program.edge_node[program.edge_indptr[branch] + edge]
-    return Model(program._replace(edge_node=to), model.machine._replace(decision_cycles=0), model.load)
+    machine = model.machine._replace(decision_cycles=0)
+    return model._replace(program=program._replace(edge_node=to), machine=machine)
 
 
 def branches(model: Model) -> list[int]:

@@ -91,7 +91,7 @@ class Trees:
     def __init__(self, model: Model) -> None:
         self._known: dict[int, Tree] = {}
         self._attributes: dict[int, list[float]] = {}
-        program, machine, load = model
+        program, machine, load, _ = model
         self.draws = Draws(program, load)
         self.kind: list[int] = program.node_kind.tolist()
         first: list[int] = program.edge_indptr.tolist()

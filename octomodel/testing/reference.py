@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 from dataclasses import dataclass
 
-from octomodel.kernels.model import DISPATCH_OWN, Model
+from octomodel.kernels.model import Model
 from octomodel.testing.reference_build import build_world
 from octomodel.testing.reference_rounds import run_cycle
 from octomodel.testing.reference_state import (
@@ -148,7 +148,7 @@ def run_reference(model: Model, log: bool = False) -> Reference:
 def _stuck(world: World) -> str:
     """Return the state of a group that can no longer move (rule 8.5), or nothing."""
     patience = world.epoch
-    if world.dispatch != DISPATCH_OWN:
+    if world.rules.dispatch is not None:
         # Steal requests go on for ever: wait until each neighbour can have been asked several times.
         links = [link for cluster in world.clusters for link in cluster.links if link.to >= 0]
         trip = [link.latency + cycles_for(world.control_bytes, link.rate) for link in links]

@@ -21,7 +21,7 @@ def reference_bounds(model: Model) -> dict[str, float]:
     dict
         The three bounds by name; exact for any number of different speeds.
     """
-    program, machine, load = model
+    program, machine, load, _ = model
     live = [speed for speed, dead in zip(machine.tbu_speed.tolist(), machine.tbu_dead.tolist(), strict=True) if not dead]
     draws = Draws(program, load)
     work, paths, longest = Fraction(0), 0, 0

@@ -23,7 +23,7 @@ from octomodel.testing.reference_world import World, cycles_for
 
 def build_world(model: Model, log: bool) -> World:
     """Return the world of a model at cycle 0, before anything has happened."""
-    program, machine, load = model
+    program, machine, load, rules = model
     groups = [Group() for _ in range(max(machine.cluster_group.tolist(), default=-1) + 1)]
     tbus = _tbus(program, machine)
     clusters = _clusters(program, machine, tbus, groups)
@@ -37,8 +37,7 @@ def build_world(model: Model, log: bool) -> World:
         pipelines=pipelines,
         groups=groups,
         hops=_hops(clusters),
-        route=load.route,
-        dispatch=load.dispatch,
+        rules=rules,
         closed=bool(load.closed),
         step=load.step if latencies and load.step > min(latencies) else 0,
         local_rate=(machine.local_bytes, machine.local_cycles),

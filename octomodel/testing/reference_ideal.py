@@ -95,7 +95,7 @@ class _IdealMachine:
     """One queue, one pool, and a clock."""
 
     def __init__(self, model: Model) -> None:
-        program, machine, load = model
+        program, machine, load, _ = model
         self.model, self.draws = model, Draws(program, load)
         self.now = 0
         self.horizon = int(load.horizon)

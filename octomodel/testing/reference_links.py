@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from octomodel.errors import RunError
-from octomodel.kernels.model import ROUTE_SHORTEST
+from octomodel.policies import POLICIES
 from octomodel.testing.reference_state import HOP, REPORT, Cluster, Message, Request, Station
 from octomodel.testing.reference_world import World, cycles_for
 
@@ -45,7 +45,7 @@ def route(world: World, cluster: Cluster, request: Request, task: int) -> int:
     if len(candidates) == 1:
         return candidates[0]
     hops = world.hops[cluster.index]
-    if world.route == ROUTE_SHORTEST:
+    if world.rules.route is POLICIES["jsq"].route:
         return min(candidates, key=lambda c: (_load(world, cluster, c, task), hops[c], c))
     return min(candidates, key=lambda c: (hops[c], -_view(world, cluster, c, task)[0], c))
 

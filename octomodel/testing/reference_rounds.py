@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 
-from octomodel.kernels.model import DISPATCH_OWN
 from octomodel.testing.reference_flow import advance, arrive_from_mesh, decide, grant, land
 from octomodel.testing.reference_lending import answer_neighbour, ask_idle
 from octomodel.testing.reference_links import send, send_reports
@@ -38,7 +37,7 @@ def run_cycle(world: World, cluster: Cluster) -> None:
         _sample(world, cluster)
         world.schedule(world.now + world.epoch, cluster.index)
         send_reports(world, cluster)
-        if world.dispatch != DISPATCH_OWN:
+        if world.rules.dispatch is not None:
             cluster.news += 1
             _rounds(world, cluster)
 
@@ -156,7 +155,7 @@ def _dispatch(world: World, cluster: Cluster) -> None:
         if station.slots == 0:
             for token in list(station.fresh):
                 take_reserved(world, cluster, _keeper(station, token), station, token)
-    if world.dispatch != DISPATCH_OWN:
+    if world.rules.dispatch is not None:
         ask_idle(world, cluster)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from dataclasses import dataclass, field
 
+from octomodel.kernels.model import Rules
 from octomodel.testing.reference_draws import MODULUS, Draws, mix
 from octomodel.testing.reference_state import (
     BLOCKED,
@@ -41,8 +42,7 @@ class World:
     pipelines: list[Pipeline]
     groups: list[Group]
     hops: list[list[int]]
-    route: int
-    dispatch: int
+    rules: Rules
     closed: bool
     step: int  # 0 where arrivals are not rounded
     local_rate: tuple[int, int]

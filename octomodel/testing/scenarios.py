@@ -55,7 +55,6 @@ class Scenario:
 
     def lower(self, policy: Policy | None = None, replication: int = 0) -> Lowered:
         """Return the scenario as arrays, under its own policy or another one."""
-        chosen = self.policy if policy is None else policy
         return lower.lower(
             self.workflow,
             self.system,
@@ -65,8 +64,7 @@ class Scenario:
             replication=replication,
             horizon=self.horizon,
             step=self.step,
-            dispatch=chosen.dispatch,
-            route=chosen.route,
+            policy=self.policy if policy is None else policy,
             epochs=self.epochs,
         )
 
