@@ -11,7 +11,8 @@ from __future__ import annotations
 import functools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
@@ -91,6 +92,15 @@ def compile_seconds() -> float:
     return _seconds
 
 
+@contextmanager
+def compiling() -> Iterator[None]:
+    """Count the seconds spent within as spent compiling."""
+    global _seconds
+    start = time.perf_counter()
+    yield
+    _seconds += time.perf_counter() - start
+
+
 class Entry:
     """One entry kernel with its only signature.
 
@@ -137,14 +147,11 @@ class Entry:
             raise TypeError(f"{self._name}: {difference(self._types, types)}") from None
 
     def _compile(self, types: tuple[Any, ...]) -> None:
-        global _seconds
-        start = time.perf_counter()
-        with _module.one_module(), _cache.session(self._name) as cache:
+        with compiling(), _module.one_module(), _cache.session(self._name) as cache:
             if cache is not None:
                 self.dispatcher._cache = cache
             self.dispatcher.compile(types)
         self.dispatcher.disable_compile()
-        _seconds += time.perf_counter() - start
 
 
 def difference(compiled: tuple[Any, ...], called: tuple[Any, ...]) -> str:

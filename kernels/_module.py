@@ -61,6 +61,13 @@ def _without_vectors() -> Iterator[None]:
 
 
 @contextmanager
+def alone() -> Iterator[None]:
+    """Compile while no entry kernel is compiled."""
+    with _lock:
+        yield
+
+
+@contextmanager
 def one_module() -> Iterator[None]:
     """Leave helpers unfinished while an entry kernel is compiled; one kernel at a time."""
 

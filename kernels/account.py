@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ._jit import inlined, jit
-from .codes import BLOCKED, CONTROL, IDLE, N_CAUSES, NEVER, SURPLUS
+from ._jit import jit
+from .codes import IDLE, N_CAUSES, NEVER, SURPLUS
 from .rng import MASK, mix, multiply_add
 from .world import World
 
@@ -43,36 +43,6 @@ def _enter(w: World, u: int, t: int, state: int) -> None:
 enter = jit(_enter)
 
 
-def _idle(w: World, u: int, t: int) -> None:
-    """Let TBU ``u`` be idle from cycle ``t`` on: its station may hand it a token, its cluster has news (rules 3.7,
-    6.2).
-
-    In: ctl. In-out: cluster, station, tbu.
-    """
-    enter(w, u, t, IDLE)
-    tbu = w.tbu[u]
-    if tbu.lent == 0:
-        w.station[tbu.cluster * w.ctl[0].n_task + tbu.task].busy -= 1
-    tbu.lent = 0
-    cluster = w.cluster[tbu.cluster]
-    cluster.news += 1
-    station = tbu.cluster * w.ctl[0].n_task + tbu.task
-    home = w.station[station]
-    home.idle += 1
-    if home.fresh_len > 0 or home.again_len > 0:
-        due_take(w, station)
-    if home.slots == 0 and home.line_len > 0:
-        due_push(w, station)
-
-
-def _hold(w: World, u: int, t: int) -> None:
-    """Set the state of TBU ``u``, whose run has ended but which still holds tokens, from where they are (rule 9.1).
-
-    In: tbu.
-    """
-    enter(w, u, t, CONTROL if w.tbu[u].control > 0 else BLOCKED)
-
-
 def _due_take(w: World, station: int) -> None:
     """Note that a station may hand out a token, keeping the notes in order of TB (rule 3.7).
 
@@ -109,8 +79,6 @@ def _due_push(w: World, station: int) -> None:
 
 due_take = jit(_due_take)
 due_push = jit(_due_push)
-idle = inlined(_idle)
-hold = inlined(_hold)
 
 
 def _record(

@@ -16,11 +16,10 @@ from .codes import (
     NEVER,
     NO_EVENT,
     REPORT,
+    RUNNING,
     STUCK,
     TIME_LIMIT,
-    TOO_MANY_VISITS,
 )
-from .execute import RUNNING
 from .world import World
 
 
@@ -74,7 +73,10 @@ def _needs_room(w: World, c: int, t: int) -> int:
         if n > ctl.n_free_requests:
             ctl.needed = n
             return GROW_REQUESTS
-    if cluster.hook == t and pipeline.reports != 0 and ctl.n_free_reports < pipeline.members:
+    receivers = pipeline.members if pipeline.reports != 0 else 0
+    if ctl.rebalance != 0:
+        receivers += 4
+    if cluster.hook == t and ctl.n_free_reports < receivers:
         return GROW_REPORTS
     return DONE
 
@@ -102,7 +104,7 @@ def _idle_epochs(w: World, g: int, c: int) -> bool:
         queues = ctl.cluster_queues + 4 * d
         if heap.first(w, d) < NO_EVENT or cluster.arrival < NEVER or w.queue[queues + lists.DECIDING].head >= 0:
             return False
-        if w.queue[queues + lists.TRANSFERS].head >= 0:
+        if w.queue[queues + lists.TRANSFERS].head >= 0 or w.queue[ctl.load_queues + d].head >= 0:
             return False
         message = w.queue[queues + lists.INGRESS].head
         while message >= 0:
@@ -152,7 +154,7 @@ def _run_cluster(w: World, g: int, c: int) -> int:
         t = cycle(w, c, t)
         cluster.next = t
         if ctl.failed != 0:
-            status = TOO_MANY_VISITS
+            status = ctl.failed
             break
         ctl.budget -= 1
         if ctl.budget <= 0:

@@ -7,16 +7,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from . import _functions
 from . import world as wd
 from .codes import DEAD, IDLE, MAX_CYCLE, N_CAUSES, NEVER, NO_EVENT
-from .model import DISPATCH_OWN, FORK, JOIN, NO_HORIZON, SELECT, Model
+from .model import FORK, JOIN, NO_HORIZON, SELECT, Model
 from .world import World
 
 I64 = NDArray[np.int64]
+F64 = NDArray[np.float64]
 FAR = 2**40  # lookahead of a group without links
 CONSTANT = frozenset(
-    "node edge_node edge_weight law_at law knots task attribute attribute_values candidate_first candidate owner member"
-    " group_cluster route_port".split()
+    "node edge_node edge_weight law_at law knots task attribute attribute_values candidate_first candidate member"
+    " group_cluster route_port params".split()
 )
 """What no kernel writes: the optimiser may keep what it has read."""
 
@@ -52,6 +54,19 @@ def width(model: Model) -> int:
         elif p.node_kind[node] == SELECT:
             n += min(branches, int(p.node_select[node] * p.node_items[node])) - 1
     return n
+
+
+def _reloads(model: Model) -> I64:
+    """Return the cycles of a reload for each TB, without waiting (rule 5.3)."""
+    p, m = model.program, model.machine
+    n_bytes = p.config_bytes[p.task_config]
+    if m.reload_rate_bytes == 0:
+        return np.full(len(n_bytes), m.reload_cycles, np.int64)
+    return m.reload_cycles - (-n_bytes * m.reload_rate_cycles // m.reload_rate_bytes)
+
+
+def _or_zeros(values: F64, n: int) -> F64:
+    return values if len(values) else np.zeros(n)
 
 
 def _program(model: Model) -> dict[str, Any]:
@@ -95,8 +110,10 @@ def _program(model: Model) -> dict[str, Any]:
             len(p.task_node),
             node=p.task_node,
             config=p.task_config,
-            config_bytes=p.config_bytes[p.task_config],
+            reload=_reloads(model),
             speedup=p.task_speedup,
+            cycles=_or_zeros(model.rules.task_cycles, len(p.task_node)),
+            demand=_or_zeros(model.rules.task_demand, len(p.task_node)),
         ),
         "attribute": _filled(
             wd.ATTRIBUTE,
@@ -116,7 +133,8 @@ def _stations(model: Model) -> tuple[wd.Records, I64]:
     owners = np.flatnonzero((m.tbu_task >= 0) & (m.tbu_dead == 0))
     number = m.tbu_cluster[owners] * n_task + m.tbu_task[owners]
     ends = _starts(np.bincount(number, minlength=n_cluster * n_task))
-    stations = _filled(wd.STATION, n_cluster * n_task, owner=ends[:-1], owner_end=ends[1:], idle=np.diff(ends))
+    have = np.diff(ends)
+    stations = _filled(wd.STATION, n_cluster * n_task, owner=ends[:-1], owners=have, mapped=have, idle=have)
     stations["slots"] = np.tile(p.task_slots, n_cluster)
     return stations, owners[np.argsort(number, kind="stable")]
 
@@ -135,19 +153,22 @@ def _machine(model: Model) -> dict[str, Any]:
         state=np.where(m.tbu_dead == 0, IDLE, DEAD),
         token=-1,
         reserved=-1,
+        tb=-1,
+        next=-1,
+        change=-1,
         speed=m.tbu_speed,
     )
     tbu["config"] = np.where(home, p.task_config[np.where(home, m.tbu_task, 0)], -1)
     member = np.argsort(m.cluster_pipeline, kind="stable")
     member_first = _starts(np.bincount(m.cluster_pipeline, minlength=n_pipeline))
     # stations by pipeline, then TB: where a token of the pipeline can go
-    number = np.flatnonzero(stations["owner_end"] > stations["owner"])
+    number = np.flatnonzero(stations["mapped"] > 0)
     cluster, task = number // n_task, number % n_task
     at = m.cluster_pipeline[cluster] * n_task + task
     candidates = np.bincount(at, minlength=n_pipeline * n_task)
     reports = np.zeros(n_pipeline, np.int64)
     reports[np.flatnonzero(candidates > 1) // n_task] = 1
-    hooks = load.dispatch != DISPATCH_OWN or _last_sample(model) > 0
+    hooks = model.rules.couples or _last_sample(model) > 0
     order = np.argsort(m.cluster_group, kind="stable")
     sizes = np.bincount(m.cluster_group)
     group = _filled(wd.GROUP, len(sizes), first=_starts(sizes)[:-1], end=_starts(sizes)[1:], lookahead=FAR)
@@ -158,15 +179,7 @@ def _machine(model: Model) -> dict[str, Any]:
     arrival = np.full(n_cluster, NEVER)
     waiting = requests > 0
     arrival[m.pipeline_home[waiting]] = load.source_arrival[load.source_indptr[:-1][waiting]]
-    max_members = int(np.diff(member_first).max())
-    reported = _filled(wd.REPORTED, n_cluster * max_members * n_task if reports.any() else 0)
-    if reports.any():
-        # before the first report a cluster believes the others empty (rule 7.3)
-        free = np.where(stations["slots"] == 0, stations["idle"], stations["slots"]).reshape(n_cluster, n_task)
-        view = reported.reshape(n_cluster, max_members, n_task)
-        for pipeline in range(n_pipeline):
-            inside = member[member_first[pipeline] : member_first[pipeline + 1]]
-            view["free"][inside, : len(inside)] = free[inside][None]
+    reported = _reported(model, stations, [member[a:b] for a, b in zip(member_first, member_first[1:], strict=False)])
     pipeline_of = m.cluster_pipeline
     spill = m.cluster_spill
     # a leaf for each TBU, so many that every place above has two below
@@ -202,7 +215,7 @@ def _machine(model: Model) -> dict[str, Any]:
             spill_slots=spill,
             next=NEVER,
         ),
-        "queue": _filled(wd.QUEUE, 3 * n_cluster * n_task + 4 * n_cluster, head=-1, tail=-1),
+        "queue": _filled(wd.QUEUE, 3 * n_cluster * n_task + 5 * n_cluster, head=-1, tail=-1),
         "link": _filled(
             wd.LINK,
             len(m.link_cluster),
@@ -224,8 +237,39 @@ def _machine(model: Model) -> dict[str, Any]:
         ),
         "group": group,
         "reported": reported,
+        "heard": np.zeros(len(reported) // n_task, np.int64),
+        "params": model.rules.values if len(model.rules.values) else np.zeros(1),
+        "policy_state": np.zeros(n_cluster * model.rules.rows * n_task),
         "sample": _filled(wd.SAMPLE, load.epochs * len(stations), backlog=-1, arrived=-1, owners=-1),
     }
+
+
+def _report_slots(model: Model) -> int:
+    """Return how many reports a cluster remembers: one of each member of its pipeline, and of each neighbour."""
+    return int(np.bincount(model.machine.cluster_pipeline).max()) + (4 if model.rules.rebalance is not None else 0)
+
+
+def _reported(model: Model, stations: wd.Records, members: list[I64]) -> wd.Records:
+    """Return what the clusters know of each other before the first report: the others are empty (rules 7.3, 13.6)."""
+    n_cluster, n_task = len(model.machine.cluster_cbus), len(model.program.task_node)
+    slots, rebalances = _report_slots(model), model.rules.rebalance is not None
+    place = stations.reshape(n_cluster, n_task)
+    choice = any((np.count_nonzero(place["mapped"][inside], axis=0) > 1).any() for inside in members)
+    reported = _filled(wd.REPORTED, n_cluster * slots * n_task if choice or rebalances else 0)
+    if not len(reported):
+        return reported
+    seen = reported.reshape(n_cluster, slots, n_task)
+    free = np.where(place["slots"] == 0, place["idle"], place["slots"])
+    free[place["mapped"] == 0] = 0
+    for inside in members:
+        seen["free"][inside, : len(inside)] = free[inside][None]
+        seen["owners"][inside, : len(inside)] = place["mapped"][inside][None]
+    if rebalances:
+        link = model.machine.link_cluster.reshape(n_cluster, 4)
+        known = link >= 0
+        seen["free"][:, -4:][known] = free[link[known]]
+        seen["owners"][:, -4:][known] = place["mapped"][link[known]]
+    return reported
 
 
 def _last_sample(model: Model) -> int:
@@ -263,7 +307,9 @@ def _controls(model: Model, fields: dict[str, Any], pools: dict[str, int]) -> wd
         "n_attribute": len(p.attribute_law),
         "n_cluster": len(m.cluster_cbus),
         "n_residents": m.tbu_resident.shape[1],
-        "max_members": int(fields["pipeline"]["members"].max()),
+        "report_slots": _report_slots(model),
+        "state_rows": model.rules.rows,
+        "load_queues": 3 * len(fields["station"]) + 4 * len(m.cluster_cbus),
         "rounding": load.step if inexact else 0,
         "horizon": min(load.horizon, NO_HORIZON),
         "last_sample": _last_sample(model),
@@ -285,15 +331,18 @@ def pool_sizes(model: Model, fields: dict[str, Any]) -> dict[str, int]:
     at = m.cluster_group[m.pipeline_home]
     most = int(np.bincount(at, np.minimum(window, np.maximum(requests, 1)), groups).max())
     sent = fields["pipeline"]["reports"] * fields["pipeline"]["members"] ** 2
-    reports = 2 * int(np.bincount(at, sent, groups).max())
     clusters = int(np.bincount(m.cluster_group).max())
-    spill = (
-        int(np.bincount(m.cluster_group, m.cluster_spill, groups).max()) if model.load.dispatch != DISPATCH_OWN else 0
-    )
+    reports = 2 * int(np.bincount(at, sent, groups).max())
+    spill = loads = 0
+    if model.rules.dispatch is not None:
+        spill = int(np.bincount(m.cluster_group, m.cluster_spill, groups).max())
+    if model.rules.rebalance is not None:
+        reports += 8 * clusters
+        loads = m.background_load * m.tbu_resident[0].size * int(np.bincount(m.cluster_group[m.tbu_cluster]).max())
     return {
         "requests": most,
         "reports": reports,
-        "tokens": token_need(model, most, reports) + 2 * clusters + spill,
+        "tokens": token_need(model, most, reports) + 2 * clusters + spill + loads,
     }
 
 
@@ -326,10 +375,20 @@ def worker(model: Model, fields: dict[str, Any]) -> World:
         "stack": np.zeros(len(p.edge_node) + len(p.node_kind), np.int64),
         "drawn": np.zeros(2 * branches, np.int64),
         "option": np.zeros(int(fields["pipeline"]["members"].max()), wd.OPTION),
-        "waiting": np.zeros(n_task, np.int64),
+        "plan": np.zeros(_plan_items(model), wd.PLAN),
         "ctl": ctl,
     }
-    return World(**fields, **own)
+    world = World(**fields, **own)
+    for kind in _functions.KINDS:
+        ctl[kind] = _functions.address(model.rules, kind, world)
+    return world
+
+
+def _plan_items(model: Model) -> int:
+    """Return how many items a plan holds (rule 13.10)."""
+    if model.rules.rebalance is None:
+        return 0
+    return 4 * (int(np.diff(model.machine.cluster_tbu).max()) + len(model.program.task_node))
 
 
 def _longer(array: NDArray[Any], n: int) -> NDArray[Any]:

@@ -11,6 +11,7 @@ from .link import join_link
 from .model import JOIN
 from .push import deliver, join_child, push, ready
 from .quantile import sample
+from .reports import note_report
 from .rng import DOMAIN_ATTRIBUTE, draw, request_key
 from .walk import advance, advance_one, next_arrival
 from .world import World
@@ -101,7 +102,7 @@ def _answer(w: World, c: int, t: int, message: int) -> None:
     for task in range(ctl.n_task):
         station = w.station[c * ctl.n_task + task]
         theirs = w.station[asker * ctl.n_task + task]
-        if theirs.owner_end > theirs.owner and station.slots > 0 and station.fresh_len > longest:
+        if theirs.mapped > 0 and station.slots > 0 and station.fresh_len > longest:
             longest = station.fresh_len
             best = task
     asked.cluster = asker
@@ -119,23 +120,6 @@ def _answer(w: World, c: int, t: int, message: int) -> None:
     push(w, c, t, token)
 
 
-def _note_report(w: World, c: int, message: int) -> None:
-    """Remember what another cluster of the pipeline reported (rule 7.4); its row of the snapshot is free again.
-
-    In: snapshot, token. In-out: ctl. Out: reported, snapshot_next.
-    """
-    ctl = w.ctl[0]
-    row = w.token[message].request
-    first = (c * ctl.max_members + w.token[message].place) * ctl.n_task
-    for task in range(ctl.n_task):
-        w.reported[first + task].free = w.snapshot[row * ctl.n_task + task].free
-        w.reported[first + task].present = w.snapshot[row * ctl.n_task + task].present
-    w.snapshot_next[row] = ctl.free_report
-    ctl.free_report = row
-    ctl.n_free_reports += 1
-
-
-note_report = jit(_note_report)
 answer = jit(_answer)
 take_in = jit(_take_in)
 receive = rare(_receive)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from . import lists
+from ._functions import RAISED, call
 from ._jit import jit, rare
 from .arrive import admit, ingress
-from .codes import ASK, IDLE, NEVER, NO_EVENT, REPORT, TBU_BITS, TBU_MASK
-from .control import free_slots, present
+from .codes import ASK, DISPATCH_RAISED, IDLE, NEVER, NO_EVENT, TBU_BITS, TBU_MASK
+from .control import free_slots
 from .execute import end_stage, lowest_idle, take
 from .heap import first
 from .link import join_link
-from .model import DISPATCH_OWN
-from .policy import ASK_NEIGHBOUR, NOTHING, dispatch
 from .push import push
+from .rebalance import end_loads, rebalance
+from .reports import send_reports
+from .residents import held, victim
+from .views import ASK_NEIGHBOUR, NOTHING
 from .walk import decisions
 from .world import World
 
@@ -91,34 +94,62 @@ hand_out = jit(_hand_out)
 def _lend(w: World, c: int, t: int) -> None:
     """Phase 6, pass 2: ask the policy for every TBU still idle that has news since last asked (rules 6.2, 6.3).
 
-    In: ctl, node, station, task. In-out: cluster, tbu, waiting.
+    In: cluster. In-out: ctl, tbu.
     """
     ctl = w.ctl[0]
     cluster = w.cluster[c]
-    station = c * ctl.n_task
-    for task in range(ctl.n_task):
-        w.waiting[task] = w.station[station + task].fresh_len + w.station[station + task].again_len
     for u in range(cluster.tbu, cluster.tbu_end):
         tbu = w.tbu[u]
         if tbu.state != IDLE or tbu.reserved >= 0 or tbu.task < 0 or tbu.asked == cluster.news:
             continue
         tbu.asked = cluster.news
-        task = dispatch(ctl.dispatch, w.waiting, tbu.task)
-        if task == ASK_NEIGHBOUR:
+        answer = call(w, ctl.dispatch, c, tbu.number)
+        if answer == ASK_NEIGHBOUR:
             ask(w, c, t)
-        elif task != NOTHING:
-            known = 0 <= task < ctl.n_task
-            places = w.node[w.task[task].node].fan_out if known else 0
-            if not known or task == tbu.task or w.waiting[task] == 0 or cluster.spill_free < places:
-                cluster.refusals += 1
-                continue
-            cluster.lendings += 1
-            cluster.spill_free -= places
-            cluster.spill_max = max(cluster.spill_max, cluster.spill_slots - cluster.spill_free)
-            tbu.lent = 1
-            tbu.places = places
-            w.waiting[task] -= 1
-            take(w, c, t, u, station + task)
+        elif answer == RAISED:
+            ctl.failed = DISPATCH_RAISED
+            ctl.failed_cluster = c
+            ctl.failed_at = tbu.number
+            return
+        elif answer != NOTHING:
+            lend_to(w, c, t, u, answer)
+
+
+def _lend_to(w: World, c: int, t: int, u: int, task: int) -> None:
+    """Let TBU ``u`` run the next token of another TB, unless that is refused (rule 6.3).
+
+    In: ctl, node, station, task. In-out: cluster, tbu.
+    """
+    ctl = w.ctl[0]
+    cluster = w.cluster[c]
+    tbu = w.tbu[u]
+    if task < 0 or task >= ctl.n_task or task == tbu.task:
+        cluster.refusals += 1
+        return
+    station = w.station[c * ctl.n_task + task]
+    places = w.node[w.task[task].node].fan_out
+    if station.fresh_len + station.again_len == 0 or cluster.spill_free < places or not has_place(w, u, task):
+        cluster.refusals += 1
+        return
+    cluster.lendings += 1
+    cluster.spill_free -= places
+    cluster.spill_max = max(cluster.spill_max, cluster.spill_slots - cluster.spill_free)
+    tbu.lent = 1
+    tbu.places = places
+    take(w, c, t, u, c * ctl.n_task + task)
+
+
+def _has_place(w: World, u: int, task: int) -> bool:
+    """Tell whether TBU ``u`` holds the configuration of a TB or has a place for it (rules 6.3 and 13.8).
+
+    In: task, tbu.
+    """
+    config = w.task[task].config
+    return bool(held(w, u, config) or victim(w, u, w.task[w.tbu[u].task].config) >= 0)
+
+
+has_place = jit(_has_place)
+lend_to = jit(_lend_to)
 
 
 def _ask(w: World, c: int, t: int) -> None:
@@ -171,6 +202,8 @@ def _next_cycle(w: World, c: int, t: int) -> int:
         head = w.queue[queues + queue].head
         if head >= 0:
             following = min(following, w.token[head].time)
+    if ctl.rebalance != 0 and w.queue[ctl.load_queues + c].head >= 0:
+        following = min(following, w.token[w.queue[ctl.load_queues + c].head].time)
     return int(max(following, t))
 
 
@@ -187,6 +220,8 @@ def _rounds(w: World, c: int, t: int) -> int:
     following = t
     while following == t:
         ingress(w, c, t)
+        if ctl.rebalance != 0:
+            end_loads(w, c, t)
         while first(w, c) >> TBU_BITS == t:
             end_stage(w, c, t, first(w, c) & TBU_MASK)
         if ctl.decision_cycles > 0:
@@ -198,49 +233,15 @@ def _rounds(w: World, c: int, t: int) -> int:
                 admit(w, c, t)
             pushes(w, c, t)
         hand_out(w, c, t)
-        if ctl.dispatch != DISPATCH_OWN:
+        if ctl.dispatch != 0:
             lend(w, c, t)
+            if ctl.failed != 0:
+                return t
         following = next_cycle(w, c, t)
     return following
 
 
 rounds = jit(_rounds)
-
-
-def _hook(w: World, c: int, t: int) -> None:
-    """Run the epoch hook of cluster ``c``: report to the other clusters of its pipeline, and count as news (rules 6.2,
-    7.4, 7.5).
-
-    In: member, pipeline, snapshot_next. In-out: cluster, ctl. Out: snapshot, token.
-    """
-    ctl = w.ctl[0]
-    cluster = w.cluster[c]
-    cluster.news += 1
-    pipeline = w.pipeline[cluster.pipeline]
-    if pipeline.reports == 0:
-        return
-    for member in range(pipeline.members):
-        d = w.member[pipeline.member_first + member]
-        if d == c:
-            continue
-        row = ctl.free_report
-        ctl.free_report = w.snapshot_next[row]
-        ctl.n_free_reports -= 1
-        for task in range(ctl.n_task):
-            seen = w.snapshot[row * ctl.n_task + task]
-            seen.free = free_slots(w, c * ctl.n_task + task)
-            seen.present = present(w, c * ctl.n_task + task)
-        message = lists.new_token(w)
-        report = w.token[message]
-        report.kind = REPORT
-        report.cluster = d
-        report.request = row
-        report.place = cluster.member
-        report.bytes = ctl.report_bytes
-        join_link(w, c, t, message)
-
-
-hook = rare(_hook)
 
 
 def _sample_stations(w: World, c: int, t: int) -> None:
@@ -257,7 +258,7 @@ def _sample_stations(w: World, c: int, t: int) -> None:
         sample.backlog = station.fresh_len + station.again_len
         # nothing leaves a queue without being counted as taken
         sample.arrived = station.fresh_taken + station.recirculation_taken + sample.backlog
-        sample.owners = station.owner_end - station.owner
+        sample.owners = station.owners
 
 
 sample_stations = jit(_sample_stations)
@@ -270,6 +271,7 @@ def _cycle(w: World, c: int, t: int) -> int:
     In: ctl, group, pipeline. In-out: cluster.
     """
     ctl = w.ctl[0]
+    ctl.now = t
     cluster = w.cluster[c]
     following = rounds(w, c, t)
     if cluster.hook == t:
@@ -277,10 +279,14 @@ def _cycle(w: World, c: int, t: int) -> int:
         if group.unfinished > 0 or group.last_end >= t:
             if t <= ctl.last_sample:
                 sample_stations(w, c, t)
-            hook(w, c, t)
-            needed = ctl.dispatch != DISPATCH_OWN or w.pipeline[cluster.pipeline].reports != 0
+            if ctl.rebalance != 0:
+                rebalance(w, c, t)
+            send_reports(w, c, t)
+            cluster.news += 1
+            goes_on = ctl.dispatch | ctl.rebalance != 0
+            needed = goes_on or w.pipeline[cluster.pipeline].reports != 0
             cluster.hook = t + ctl.epoch if needed or t < ctl.last_sample else NEVER
-            if ctl.dispatch != DISPATCH_OWN:
+            if goes_on and ctl.failed == 0:
                 following = rounds(w, c, t)
         else:
             cluster.hook = NEVER

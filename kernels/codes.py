@@ -6,6 +6,9 @@ from __future__ import annotations
 DEAD, RELOADING, SWITCHING, OWN, LENT, CONTROL, BLOCKED, IDLE, SURPLUS = range(9)
 N_CAUSES = 9
 
+# stage of a TBU that waits for its end
+PREPARING, RUNNING, CHANGING = 1, 2, 3  # 0: none
+
 # who holds a token, in the order of the waiting line (rule 4.3)
 BY_INGRESS, BY_TBU, BY_JOIN, BY_SPILL, BY_SOURCE = range(5)
 
@@ -17,6 +20,8 @@ EVENT_EXECUTION, EVENT_TRANSFER, EVENT_DECISION, EVENT_HOP = range(1, 5)
 
 # status a kernel returns
 DONE, BUDGET, GROW_REQUESTS, GROW_REPORTS, STUCK, TIME_LIMIT, TOO_MANY_VISITS = range(7)
+DISPATCH_RAISED, ROUTE_RAISED, REBALANCE_RAISED = range(7, 10)
+RAISED = {DISPATCH_RAISED: "dispatch", ROUTE_RAISED: "route", REBALANCE_RAISED: "rebalance"}
 
 NEVER = 2**62  # later than any cycle
 NO_EVENT = 2**63 - 1  # after any event of a TBU

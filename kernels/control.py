@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 
 from . import lists
+from ._functions import RAISED, call
 from ._jit import inlined, jit, rare
-from .codes import BY_SPILL, BY_TBU, VISIT_LIMIT
+from .codes import BY_SPILL, BY_TBU, ROUTE_RAISED, TOO_MANY_VISITS, VISIT_LIMIT
 from .link import hops
 from .model import AGAIN, BRANCH, CONSTANT, COUNT, TASK, UNTIL
-from .policy import route
 from .quantile import sample
 from .rng import DOMAIN_DECISION, draw, unit
 from .world import World
 
 
-def _choose_cluster(w: World, c: int, request: int, task: int) -> int:
+def _choose_cluster(w: World, c: int, request: int, task: int, n_bytes: int) -> int:
     """Return the cluster in which a token now in cluster ``c`` is to run TB ``task`` (rule 7.3).
 
     In: candidate, candidate_first, ctl, request.
@@ -26,10 +26,10 @@ def _choose_cluster(w: World, c: int, request: int, task: int) -> int:
     n = w.candidate_first[place + 1] - first
     if n == 1:
         return int(w.candidate[first])
-    return choose_among(w, c, request, task, first, n)
+    return choose_among(w, c, request, task, n_bytes, first, n)
 
 
-def _choose_among(w: World, c: int, request: int, task: int, first: int, n: int) -> int:
+def _choose_among(w: World, c: int, request: int, task: int, n_bytes: int, first: int, n: int) -> int:
     """Return which of several clusters ``route`` chooses for a token now in cluster ``c``.
 
     In: candidate, cluster, ctl, reported, request, station. In-out: option.
@@ -41,19 +41,59 @@ def _choose_among(w: World, c: int, request: int, task: int, first: int, n: int)
         option = w.option[i]
         option.cluster = d
         option.hops = hops(w, c, d)
-        option.owners = station.owner_end - station.owner
         if d == c:
             option.free = free_slots(w, d * ctl.n_task + task)
             option.present = present(w, d * ctl.n_task + task)
+            option.owners = station.owners
         elif w.cluster[c].pipeline != w.request[request].pipeline:
-            # a token stolen by another pipeline: nobody reports here, so all is seen as at cycle 0
-            option.free = station.slots if station.slots > 0 else option.owners
+            # a token that another pipeline stole or was sent: nobody reports here, so all is seen as at cycle 0
+            option.free = station.slots if station.slots > 0 else station.mapped
             option.present = 0
+            option.owners = station.mapped
         else:
-            seen = w.reported[(c * ctl.max_members + w.cluster[d].member) * ctl.n_task + task]
+            seen = w.reported[(c * ctl.report_slots + w.cluster[d].member) * ctl.n_task + task]
             option.free = seen.free
             option.present = seen.present
-    return int(w.option[route(ctl.route, w.option, n)].cluster)
+            option.owners = seen.owners
+    if ctl.route != 0:
+        chosen = asked_route(w, c, task, n_bytes, n)
+        if chosen >= 0:
+            return chosen
+    best = 0
+    for i in range(1, n):
+        if nearer(w, i, best):
+            best = i
+    return int(w.option[best].cluster)
+
+
+def _nearer(w: World, a: int, b: int) -> bool:
+    """Tell whether candidate ``a`` beats the earlier candidate ``b``: fewer hops, then more free slots.
+
+    In: option.
+    """
+    if w.option[a].hops != w.option[b].hops:
+        return bool(w.option[a].hops < w.option[b].hops)
+    return bool(w.option[a].free > w.option[b].free)
+
+
+def _asked_route(w: World, c: int, task: int, n_bytes: int, n: int) -> int:
+    """Return the candidate that the policy's ``route`` names, or -1 when it names none (rule 13.3).
+
+    In: option. In-out: cluster. Out: ctl.
+    """
+    ctl = w.ctl[0]
+    ctl.token_tb = task
+    ctl.token_bytes = n_bytes
+    answer = call(w, ctl.route, c, n)
+    for i in range(n):
+        if w.option[i].cluster == answer:
+            return int(answer)
+    if answer == RAISED:
+        ctl.failed = ROUTE_RAISED
+        ctl.failed_cluster = c
+        ctl.failed_at = n
+    w.cluster[c].misroutes += 1
+    return -1
 
 
 def _free_slots(w: World, station_number: int) -> int:
@@ -78,6 +118,8 @@ def _present(w: World, station_number: int) -> int:
 
 free_slots = inlined(_free_slots)
 present = jit(_present)
+nearer = jit(_nearer)
+asked_route = jit(_asked_route)
 choose_among = rare(_choose_among)
 choose_cluster = inlined(_choose_cluster)
 
@@ -115,7 +157,7 @@ def _visit(w: World, token: int) -> int:
     at = w.token[token].request * w.ctl[0].n_node + w.token[token].node
     visit = w.visits[at] + 1
     if visit >= VISIT_LIMIT:
-        w.ctl[0].failed = 1
+        w.ctl[0].failed = TOO_MANY_VISITS
         visit = 1
     w.visits[at] = visit
     w.token[token].visit = visit
@@ -167,7 +209,7 @@ def _spread(w: World, c: int, token: int, chosen: bool) -> None:
     join.bytes = 0
     join.mark = 1
     after = w.node[w.edge_node[w.node[node.join].edge]]
-    join.cluster = choose_cluster(w, c, parent.request, after.task) if after.kind == TASK else c
+    join.cluster = choose_cluster(w, c, parent.request, after.task, parent.bytes) if after.kind == TASK else c
 
 
 spread = rare(_spread)

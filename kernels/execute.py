@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from . import lists
 from ._jit import inlined, jit
-from .account import due_push, enter, hold, idle, record
-from .codes import BY_SPILL, BY_TBU, EVENT_EXECUTION, IDLE, LENT, OWN, RELOADING, SWITCHING
+from .account import due_push, enter, record
+from .codes import (
+    BY_SPILL,
+    BY_TBU,
+    CHANGING,
+    EVENT_EXECUTION,
+    IDLE,
+    LENT,
+    OWN,
+    PREPARING,
+    RELOADING,
+    RUNNING,
+    SWITCHING,
+)
 from .heap import cancel, schedule
-from .link import duration
-from .model import DISPATCH_OWN
+from .owners import end_change, hold, idle
+from .residents import take_port, victim
 from .traverse import cycles_for
 from .walk import advance_one
 from .world import World
-
-PREPARING, RUNNING = 1, 2  # tbu.stage; 0 otherwise
 
 
 def _lowest_idle(w: World, station_number: int) -> int:
@@ -22,7 +32,7 @@ def _lowest_idle(w: World, station_number: int) -> int:
     In: owner, station, tbu.
     """
     station = w.station[station_number]
-    last = station.owner_end - 1
+    last = station.owner + station.owners - 1
     for place in range(station.owner, last):
         tbu = w.tbu[w.owner[place]]
         if tbu.state == IDLE and tbu.reserved < 0:
@@ -84,12 +94,12 @@ def _prepare(w: World, c: int, t: int, u: int) -> None:
     """
     ctl = w.ctl[0]
     tbu = w.tbu[u]
-    task = w.task[w.node[w.token[tbu.token].node].task]
-    config = task.config
+    tb = w.node[w.token[tbu.token].node].task
+    tbu.tb = tb
+    config = w.task[tb].config
     if config == tbu.config:
         begin(w, c, t, u)
         return
-    tbu.config = config
     cluster = w.cluster[c]
     first = u * ctl.n_residents
     for place in range(first, first + ctl.n_residents):
@@ -97,35 +107,12 @@ def _prepare(w: World, c: int, t: int, u: int) -> None:
             cluster.switches += 1
             wait(w, c, t, u, SWITCHING, t + ctl.switch_cycles)
             return
+        if w.resident[place].config == -2 - config:
+            wait(w, c, t, u, RELOADING, w.resident[place].used)
+            return
     cluster.reloads += 1
-    cluster.port_free = max(t, cluster.port_free) + ctl.reload_cycles
-    cluster.port_free += duration(task.config_bytes, ctl.reload_rate_bytes, ctl.reload_rate_cycles)
-    w.resident[victim(w, u)].config = config
-    wait(w, c, t, u, RELOADING, cluster.port_free)
-
-
-def _victim(w: World, u: int) -> int:
-    """Return the resident place that a new configuration takes: an empty one, else the least recently run but the
-    home's (rule 5.3).
-
-    In: ctl, resident, task, tbu.
-    """
-    ctl = w.ctl[0]
-    first = u * ctl.n_residents
-    if ctl.n_residents == 1:
-        return int(first)
-    home = w.task[w.tbu[u].task].config
-    best = -1
-    for place in range(first, first + ctl.n_residents):
-        resident = w.resident[place]
-        if resident.config < 0:
-            return int(place)
-        if resident.config != home and (best < 0 or resident.used < w.resident[best].used):
-            best = place
-    return best
-
-
-victim = jit(_victim)
+    w.resident[victim(w, u, w.task[tbu.task].config)].config = config
+    wait(w, c, t, u, RELOADING, take_port(w, c, t, tb))
 
 
 def _wait(w: World, c: int, t: int, u: int, state: int, until: int) -> None:
@@ -149,11 +136,13 @@ def _begin(w: World, c: int, t: int, u: int) -> None:
     ctl = w.ctl[0]
     tbu = w.tbu[u]
     token = w.token[tbu.token]
-    cycles = cycles_for(token.work, w.task[w.node[token.node].task].speedup * tbu.speed)
+    task = w.task[tbu.tb]
+    cycles = cycles_for(token.work, task.speedup * tbu.speed)
+    tbu.config = task.config
     tbu.run_start = t
     tbu.stage = RUNNING
     enter(w, u, t, LENT if tbu.lent != 0 else OWN)
-    if ctl.dispatch != DISPATCH_OWN:
+    if ctl.dispatch | ctl.rebalance != 0:
         for place in range(u * ctl.n_residents, (u + 1) * ctl.n_residents):
             if w.resident[place].config == tbu.config:
                 w.resident[place].used = t
@@ -217,7 +206,8 @@ finish = jit(_finish)
 
 
 def _end_stage(w: World, c: int, t: int, number: int) -> None:
-    """Phase 2 for one TBU: begin the run it prepared for, or finish the run it was in (rule 3.3).
+    """Phase 2 for one TBU: begin the run it prepared for, or finish the run it was in, or own what it reloaded
+    (rules 3.3, 13.7).
 
     In: cluster, tbu.
     """
@@ -225,6 +215,8 @@ def _end_stage(w: World, c: int, t: int, number: int) -> None:
     u = w.cluster[c].tbu + number
     if w.tbu[u].stage == PREPARING:
         begin(w, c, t, u)
+    elif w.tbu[u].stage == CHANGING:
+        end_change(w, c, t, u)
     else:
         finish(w, c, t, u)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from numpy.typing import NDArray
 
@@ -50,6 +50,12 @@ def _write_back(array: NDArray[Any], values: list[Any]) -> None:
             array[name] = [getattr(value, name) for value in values]
 
 
+def lists(state: S) -> S:
+    """Return a named tuple of arrays as one of lists, records as objects."""
+    arrays: tuple[NDArray[Any], ...] = tuple(state)  # type: ignore[arg-type]
+    return cast(S, type(state)(*map(_lists, arrays)))
+
+
 def call(kernel: Callable[[S, int], int], state: S, argument: int) -> int:
     """Call an entry kernel, compiled or interpreted; return its status.
 
@@ -65,9 +71,9 @@ def call(kernel: Callable[[S, int], int], state: S, argument: int) -> int:
     if JIT_ENABLED:
         return kernel(state, argument)
     arrays: tuple[NDArray[Any], ...] = tuple(state)  # type: ignore[arg-type]
-    lists = [_lists(array) for array in arrays]
-    status = kernel(type(state)(*lists), argument)
-    for array, values in zip(arrays, lists, strict=True):
+    as_lists = lists(state)
+    status = kernel(as_lists, argument)
+    for array, values in zip(arrays, as_lists, strict=True):  # type: ignore[call-overload]
         if array.flags.writeable:
             _write_back(array, values)
     return status

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from . import lists
 from ._jit import inlined, jit
-from .account import due_take, idle, record
+from .account import due_take, record
 from .codes import BY_INGRESS, BY_JOIN, BY_SPILL, BY_TBU, EVENT_TRANSFER
 from .link import duration, join_link
 from .model import JOIN, TASK
+from .owners import idle
 from .world import World
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from . import lists
 from ._jit import inlined, jit, rare
-from .account import due_push, hold, record
+from .account import due_push, record
 from .codes import BY_TBU, CREDIT, EVENT_DECISION, NEVER
 from .control import choose_cluster, decide, spread, visit, work
 from .link import join_link
 from .model import END, FORK, JOIN, TASK
+from .owners import hold
 from .push import push, release
 from .rng import DOMAIN_TIME
 from .world import World
@@ -89,7 +90,7 @@ def _step(w: World, c: int, t: int, token: int) -> bool:
     if kind == TASK:
         # drawn here, long before it is needed, so that no event waits for it
         moving.work = work(w, token, DOMAIN_TIME, visit(w, token))
-        moving.cluster = c if moving.routed != 0 else choose_cluster(w, c, moving.request, node.task)
+        moving.cluster = c if moving.routed != 0 else choose_cluster(w, c, moving.request, node.task, moving.bytes)
         moving.routed = 0
         station = c * ctl.n_task + node.task
         if moving.cluster == c and moving.mark == 0:

@@ -29,10 +29,11 @@ def record(integers: str, floats: str = "") -> np.dtype[Any]:
 NODE = record("kind task join loop out_bytes attribute select items milestone fan_out edge edge_end join_number")
 LAW_AT = record("law", "base slope")
 LAW = record("kind offset size")
-TASK = record("node config config_bytes", "speedup")
+TASK = record("node config reload", "speedup cycles demand")
 ATTRIBUTE = record("law first count")
 TBU = record(
-    "cluster number task state since stage token pending control config reserved asked run_start lent places",
+    "cluster number task state since stage token pending control config reserved asked run_start lent places"
+    " tb next change",
     "speed",
 )
 RESIDENT = record("config used")
@@ -40,29 +41,31 @@ QUEUE = record("head tail")
 STATION = record(
     "owner owner_end idle slots used line_len fresh_len again_len busy push_due take_due executions run_cycles"
     " fresh_taken fresh_wait queue_integral queue_since queue_max recirculation_taken recirculation_wait"
-    " line_wait",
+    " line_wait owners mapped",
 )
 CLUSTER = record(
     "group pipeline member tbu tbu_end direct events leaves free_cbus ingress_order arrival hook spill_free spill_slots"
     " port_free ask_port asking news ingress next place decisions cbu_busy cbu_wait ingress_max spill_max"
-    " lendings refusals asks steals switches reloads",
+    " lendings refusals asks steals switches reloads misroutes plan_refusals owner_changes background_loads"
+    " hidden_reload_cycles moves moved_bytes",
 )
 LINK = record("cluster latency rate_bytes rate_cycles free messages bytes busy wait")
 PIPELINE = record("home window next end in_flight member_first members reports admitted source_wait")
 GROUP = record("first end unfinished last_end lookahead fingerprint")
-REPORTED = record("free present")
+REPORTED = record("free present owners backlog", "load")
 SAMPLE = record("backlog arrived owners")
 OPTION = record("cluster hops free present owners")
+PLAN = record("kind tbu tb port tokens")
 TOKEN = record("next kind request node bytes mark holder place time key cluster answer since owner routed visit", "work")
 REQUEST = record("next id place key phase pipeline")
 JOIN = record("cluster left bytes mark")
 CONTROLS = record(
-    "n_node n_task n_loop n_join n_milestone n_attribute n_rows n_cols torus n_cluster n_residents max_members"
-    " closed in_bytes seed_key horizon step dispatch route local_bytes local_cycles local_latency decision_cycles"
-    " switch_cycles reload_cycles reload_rate_bytes reload_rate_cycles epoch surplus_after report_bytes"
+    "n_node n_task n_loop n_join n_milestone n_attribute n_rows n_cols torus n_cluster n_residents"
+    " closed in_bytes seed_key horizon step dispatch route rebalance local_bytes local_cycles local_latency decision_cycles"
+    " switch_cycles background_load epoch surplus_after report_bytes"
     " control_bytes last_sample rounding cluster_queues others budget h1 h2 executions free_token free_request"
     " n_free_requests free_report n_free_reports needed stack order_n push_n take_n group group_end started"
-    " failed",
+    " failed failed_cluster failed_at now report_slots state_rows token_tb token_bytes plan_n load_queues",
 )
 
 
@@ -80,7 +83,7 @@ class World(NamedTuple):
     attribute_values: F64
     candidate_first: I64  # pipeline * n_task + task, one more at the end
     candidate: I64  # clusters
-    owner: I64  # TBUs, by station
+    owner: I64  # TBUs, by station; those of one cluster stand together
     member: I64  # clusters, by pipeline
     group_cluster: I64  # clusters, by group
     route_port: NDArray[np.int8]  # cluster * n_cluster + cluster, or empty
@@ -92,11 +95,12 @@ class World(NamedTuple):
     resident: Records  # tbu * n_residents + place
     station: Records
     cluster: Records
-    queue: Records  # see lists.py
+    queue: Records  # three of each station, four of each cluster, then background loads of each cluster; see lists.py
     link: Records
     pipeline: Records
     group: Records
-    reported: Records  # (cluster * max_members + member) * n_task + task, or empty
+    reported: Records  # (cluster * report_slots + slot) * n_task + task, or empty; slots: members, then maybe ports
+    heard: I64  # cluster * report_slots + slot: when what is reported was sent, or empty
     sample: Records  # (epoch * n_cluster + cluster) * n_task + task, or empty
     request_arrival: I64  # by place in the sources, as a pipeline takes them; a closed load's are written at admission
     request_end: I64  # by place
@@ -115,5 +119,7 @@ class World(NamedTuple):
     stack: I64  # scratch: tokens that advance, children in reverse order
     drawn: I64  # scratch of one select: times each branch is drawn, then whether it is drawn for this item
     option: Records  # scratch: the candidates of one route
-    waiting: I64  # scratch: ready tokens by TB, for a dispatch
+    params: F64  # of the policy
+    policy_state: F64  # (cluster * state_rows + row) * n_task + task
+    plan: Records  # scratch: the items of one plan
     ctl: Records  # one record

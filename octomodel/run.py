@@ -13,7 +13,8 @@ from contextvars import ContextVar
 import numpy as np
 from numpy.typing import NDArray
 
-from octomodel.errors import ModelError, RunError
+from octomodel.errors import ModelError, RunError, Words
+from octomodel.kernels import _functions as functions
 from octomodel.kernels import _jit, advance, allocate, codes, interpret
 from octomodel.kernels.model import NO_HORIZON, Model
 from octomodel.kernels.world import Records, World
@@ -89,9 +90,22 @@ def _fail(model: Model, world: World, status: int) -> RunError:
         return RunError(f"the run passed cycle 2**48 in group {group}: use a horizon, fewer requests, a coarser clock")
     if status == codes.TOO_MANY_VISITS:
         return RunError(f"a request visited one node 2**24 times in group {group}; a loop that never ends?")
+    if status in codes.RAISED:
+        return _raised(model, world, codes.RAISED[status])
     left = int(world.group["unfinished"][group])
     what = f"internal error: {left} requests in flight and nothing can move in group {group}"
     return RunError(f"{what}\n{_state(world, group)}")
+
+
+def _raised(model: Model, world: World, kind: str) -> RunError:
+    """Describe what a function of the policy raised, by calling it once more as plain Python."""
+    cluster, now = int(world.ctl["failed_cluster"][0]), int(world.ctl["now"][0])
+    function = getattr(model.rules, kind)
+    error = functions.again(model.rules, kind, interpret.lists(world), cluster, int(world.ctl["failed_at"][0]))
+    what = "an error" if error is None else f"{type(error).__name__}: {error}"
+    failure = RunError(f"policy.{kind}: {function.__qualname__} raised {what}; at cycle {now} in cluster {cluster}")
+    failure.__cause__ = error
+    return failure
 
 
 class _Run:
@@ -111,7 +125,11 @@ class _Run:
 
     def work(self) -> World:
         """Take groups and advance them until none is left; return the worker's world with its sums."""
-        world = allocate.worker(self.model, self.fields)
+        try:
+            world = allocate.worker(self.model, self.fields)
+        except functions.CompileError as error:
+            self.stop.set()
+            raise ModelError(f"policy.{error.kind}", Words(error.name), f"a function that Numba compiles: {error}") from error
         while not self.stopped():
             first, end = self.groups.take()
             if first == end:

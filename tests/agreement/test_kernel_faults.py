@@ -79,7 +79,7 @@ FAULTS = (
         "4.8",
         "control",
         "spread",
-        "choose_cluster(w, c, parent.request, after.task) if after.kind == TASK else c",
+        "choose_cluster(w, c, parent.request, after.task, parent.bytes) if after.kind == TASK else c",
         "c",
     ),
     Fault(
@@ -128,8 +128,8 @@ FAULTS = (
         "3.7",
         "execute",
         "lowest_idle",
-        "last = station.owner_end - 1\n    for place in range(station.owner, last):",
-        "last = station.owner\n    for place in range(station.owner_end - 1, last, -1):",
+        "last = station.owner + station.owners - 1\n    for place in range(station.owner, last):",
+        "last = station.owner\n    for place in range(last + station.owners - 1, last, -1):",
     ),
     Fault(
         "a TBU is asked once and never again",
@@ -177,13 +177,13 @@ FAULTS = (
     Fault(
         "the most recently run configuration is evicted",
         "5.3",
-        "execute",
+        "residents",
         "victim",
         "resident.used <",
         "resident.used >",
     ),
     Fault(
-        "two loads at once through the port", "5.3", "execute", "prepare", "max(t, cluster.port_free)", "t"
+        "two loads at once through the port", "5.3", "residents", "take_port", "max(t, cluster.port_free)", "t"
     ),
     Fault(
         "the last epoch hook is left out",

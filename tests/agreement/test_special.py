@@ -43,9 +43,7 @@ def agreed(model: Model) -> Outcome:
 def lowered(
     system: System, load: Load, placed: mapping.Mapping, policy: str = "static", workflow: Workflow = PAIR, epochs: int = 0
 ) -> Model:
-    chosen = POLICIES[policy]
-    how = {"dispatch": chosen.dispatch, "route": chosen.route, "epochs": epochs}
-    return lower.lower(workflow, system, load, placed, **how).model
+    return lower.lower(workflow, system, load, placed, policy=policy, epochs=epochs).model
 
 
 def test_unlimited_window_grows_its_pool() -> None:

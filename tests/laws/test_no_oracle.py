@@ -14,7 +14,7 @@ import pytest
 
 from octomodel.kernels import cluster, control, execute, walk
 from octomodel.kernels._jit import JIT_ENABLED
-from octomodel.kernels.model import DISPATCH_OWN, ROUTE_NEAREST, Model
+from octomodel.kernels.model import Model
 from octomodel.kernels.rng import DOMAIN_TIME, request_key
 from octomodel.outcome import Outcome
 from octomodel.run import run
@@ -33,7 +33,7 @@ Key = tuple[int, int, int]
 def models_that_decide() -> list[Model]:
     """Return runs in which a policy has something to decide."""
     made = (scenario(seed, executions=80).model for seed in range(600_000, 600_060))
-    return [m for m in made if (m.load.dispatch, m.load.route) != (DISPATCH_OWN, ROUTE_NEAREST)]
+    return [m for m in made if m.rules.couples or m.rules.route is not None]
 
 
 def seen_by(model: Model, horizon: int, patch: pytest.MonkeyPatch) -> tuple[Outcome, set[Key]]:
@@ -91,7 +91,7 @@ def test_no_oracle(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_another_policy_that_knows_no_more_is_not_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(control, "present", lambda w, station: int(w.station[station].used) % 3)
-    monkeypatch.setattr(cluster, "dispatch", lambda code, waiting, own: -2 if sum(waiting) % 2 else -1)
+    monkeypatch.setattr(cluster, "call", lambda w, where, c, x: -2 if w.station[c * w.ctl[0].n_task].fresh_len % 2 else -1)
     assert [first_difference(model, monkeypatch)[0] for model in models_that_decide()[:10]] == [[]] * 10
 
 
@@ -122,8 +122,6 @@ def test_a_report_that_looks_ahead_is_noticed(last_end: list[int], monkeypatch: 
 
 def test_a_dispatch_that_looks_ahead_is_noticed(last_end: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     """A policy that lends only when the execution that began last will end at an even cycle."""
-    dispatched = cluster.dispatch
-    monkeypatch.setattr(
-        cluster, "dispatch", lambda code, waiting, own: -1 if last_end[0] % 2 else dispatched(code, waiting, own)
-    )
+    called = cluster.call
+    monkeypatch.setattr(cluster, "call", lambda w, where, c, x: -1 if last_end[0] % 2 else called(w, where, c, x))
     assert noticed() > 1

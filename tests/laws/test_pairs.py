@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from octomodel.kernels.model import DISPATCH_STEAL, TASK, Model
+from octomodel.kernels.model import TASK, Model
 from octomodel.outcome import Outcome
 from octomodel.policies import POLICIES
 from octomodel.run import run as run_kernel
@@ -158,7 +158,7 @@ def test_shifted_arrivals(ran: list[Any]) -> None:
     """By multiples of the epoch, away from cycle 0, where no epoch hook runs; steals have a memory of quiet epochs."""
     shifted = 0
     for one in ran:
-        if one.model.load.closed or one.model.load.dispatch == DISPATCH_STEAL:
+        if one.model.load.closed or one.model.rules.couples:
             continue
         epoch = one.model.machine.epoch * max(1, one.model.load.step)
         early, late = models.later(one.model, 4 * epoch), models.later(one.model, 7 * epoch)

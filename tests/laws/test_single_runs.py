@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from octomodel import ideal
-from octomodel.kernels.model import DISPATCH_STEAL, Model
+from octomodel.kernels.model import Model
 from octomodel.outcome import CAUSES, Outcome
 from octomodel.testing import laws, laws_events, laws_lending
 from octomodel.testing.agreement import fields_of_outcome
@@ -231,7 +231,7 @@ COARSE = {
 def test_which_fields_the_laws_guard(ran: list[Any]) -> None:
     """One entry of one field changed by one, in runs to their end under a policy that lends."""
     guarded = set()
-    steals = [one for one in ran if one.outcome.status == "done" and one.model.load.dispatch == DISPATCH_STEAL]
+    steals = [one for one in ran if one.outcome.status == "done" and one.model.rules.dispatch is not None]
     fields = [key[0] for key in fields_of_outcome(steals[0].outcome)]
     for one, name, by in product(steals, fields, (1, -1)):
         counted = {key[0]: values for key, values in fields_of_outcome(one.outcome).items()}

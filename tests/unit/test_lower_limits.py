@@ -29,7 +29,6 @@ ONE = Workflow("w", task("a", 10, out_bytes=8, config_bytes=8), task("b", 1))
 def lowered(workflow: Workflow = ONE, requests: int = 10, policy: str = "static", **machine: Any) -> Any:
     options = {name: machine.pop(name) for name in ("horizon",) if name in machine}
     system = System(machine.pop("rows", 1), machine.pop("cols", 2), **{"tbus": 1, **machine})
-    codes = {"dispatch": POLICIES[policy].dispatch, "route": POLICIES[policy].route}
     placed = mapping.make(workflow, system)
     return lower(workflow, system, closed(requests), placed, **options, **codes)
 

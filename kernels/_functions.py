@@ -1,0 +1,187 @@
+"""The functions of a policy: compiled apart from the kernel, which calls them by address, and never compiled with it.
+
+Each is wrapped as ``answer(w, c, x) -> int``: ``w`` the world, ``c`` the cluster, ``x`` the number of the TBU or of the
+candidates. The wrapper makes the view (rule 13.2), of which the compiler leaves what the function reads. Functions check
+bounds and may raise: then the call gives ``RAISED``. Interpreted, an address is a place in a list.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+
+import numba
+from llvmlite import ir
+from numba.core import types
+from numba.core.errors import NumbaError
+from numba.extending import intrinsic, overload
+
+from . import _cache, _jit, _module, views
+from ._columns import put
+from ._ref import Ref
+from ._tools import compiled, tools
+from .model import Rules
+from .views import Plan, Token
+
+KINDS = ("dispatch", "route", "rebalance")
+RAISED = -(2**62)
+"""What a call gives when the function raised."""
+
+Answer = Callable[[Any, int, int], int]
+
+
+class CompileError(ValueError):
+    """A function that Numba cannot compile, or that answers no integer.
+
+    Attributes
+    ----------
+    kind : str
+        One of ``KINDS``.
+    name : str
+        Of the function.
+    """
+
+    def __init__(self, kind: str, function: Any, why: str) -> None:
+        super().__init__(why)
+        self.kind, self.name = kind, function.__qualname__
+
+
+def _answer(kind: str, function: Any, names: tuple[str, ...], real: bool) -> Answer:
+    """Return the wrapper of a function, ``real`` for compiled code."""
+    view_of, candidates_of, reports_of, plan_of, params_of, column, open_column = tools(names, real)
+
+    def state_of(w: Any, c: int) -> Any:
+        ctl = w.ctl[0]
+        return column(w.policy_state, c * ctl.state_rows * ctl.n_task, (ctl.state_rows, ctl.n_task), "")
+
+    def open_state_of(w: Any, c: int) -> Any:
+        ctl = w.ctl[0]
+        return open_column(w.policy_state, c * ctl.state_rows * ctl.n_task, (ctl.state_rows, ctl.n_task), "")
+
+    if real:
+        state_of, open_state_of = compiled(state_of), compiled(open_state_of)
+
+    def dispatch(w: Any, c: int, x: int) -> int:
+        return int(function(view_of(w, c, params_of(w), state_of(w, c)), x))
+
+    def route(w: Any, c: int, x: int) -> int:
+        token = Token(w.ctl[0].token_tb, w.ctl[0].token_bytes)
+        return int(function(view_of(w, c, params_of(w), state_of(w, c)), token, candidates_of(w, x)))
+
+    def rebalance(w: Any, c: int, x: int) -> int:
+        function(view_of(w, c, params_of(w), open_state_of(w, c)), reports_of(w, c), plan_of(w))
+        return 0
+
+    def copied_rebalance(w: Any, c: int, x: int) -> int:
+        ctl = w.ctl[0]
+        state, plan = open_state_of(w, c), plan_of(w)
+        function(view_of(w, c, params_of(w), state), reports_of(w, c), plan)
+        put(w.policy_state, c * ctl.state_rows * ctl.n_task, "", state)
+        for name, values in zip(Plan._fields[1:], plan[1:], strict=True):
+            put(w.plan, 0, name, values)
+        ctl.plan_n = int(plan.n[0])
+        return 0
+
+    return {"dispatch": dispatch, "route": route, "rebalance": rebalance if real else copied_rebalance}[kind]
+
+
+for _item in views.HELPERS:
+    overload(_item, jit_options={"boundscheck": True}, strict=False)(lambda *arguments, _item=_item: _item)
+
+_known: dict[tuple[Any, ...], tuple[int, Any]] = {}
+_interpreted: list[Answer] = []
+_lock = threading.Lock()
+
+
+def address(rules: Rules, kind: str, world: Any) -> int:
+    """Return the address of a function of a policy, compiled when first needed; 0 for one that is not given.
+
+    Parameters
+    ----------
+    rules : Rules
+        The policy.
+    kind : str
+        One of ``KINDS``.
+    world : World
+        Whose arrays it will see; only their types matter.
+
+    Raises
+    ------
+    CompileError
+        When Numba refuses the function, or its answer is no integer.
+    """
+    function = getattr(rules, kind)
+    if function is None:
+        return 0
+    key = (function, kind, rules.names)
+    with _lock:
+        if key not in _known:
+            # kept for ever: machine code may be running in another thread
+            _known[key] = _compile(rules, kind, world) if _jit.JIT_ENABLED else _listed(rules, kind)
+        return _known[key][0]
+
+
+def again(rules: Rules, kind: str, world: Any, c: int, x: int) -> Exception | None:
+    """Call a function that raised once more, as plain Python on a world of lists; return what it raises now."""
+    try:
+        _answer(kind, getattr(rules, kind), rules.names, False)(world, c, x)
+    except Exception as error:
+        return error
+    return None
+
+
+def _listed(rules: Rules, kind: str) -> tuple[int, Any]:
+    _interpreted.append(_answer(kind, getattr(rules, kind), rules.names, False))
+    return len(_interpreted), None
+
+
+def _compile(rules: Rules, kind: str, world: Any) -> tuple[int, Any]:
+    function = getattr(rules, kind)
+    types_of = (Ref(numba.typeof(world)), types.int64, types.int64)
+    name = "-".join((f"{function.__module__}.{function.__qualname__}", rules.sources, *rules.names))
+    with _jit.compiling(), _module.alone(), _cache.session(name) if rules.sources else nullcontext() as cache:
+        plain = compiled(function)
+        wrapper = compiled(_answer(kind, plain, rules.names, True))
+        if cache is not None:
+            wrapper._cache = cache
+        try:
+            wrapper.compile(types_of)
+        except NumbaError as error:
+            raise CompileError(kind, function, str(error)) from error
+        _check_answer(kind, plain)
+    result = wrapper.overloads[types_of]
+    return result.library.get_pointer_to_function(result.fndesc.llvm_func_name), result
+
+
+def _check_answer(kind: str, plain: Any) -> None:
+    """Refuse an answer that is no integer; a function taken from disk has been looked at before."""
+    for result in plain.overloads.values():
+        answer = result.signature.return_type
+        if kind != "rebalance" and not isinstance(answer, types.Integer | types.Boolean):
+            raise CompileError(kind, plain.py_func, f"it answers {answer}, no integer")
+
+
+@intrinsic
+def _by_address(typing_context: Any, w: Any, where: Any, c: Any, x: Any) -> Any:
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> ir.Value:
+        taken = [signature.args[0], types.int64, types.int64]
+        kind = context.call_conv.get_function_type(types.int64, taken)
+        function = builder.inttoptr(arguments[1], kind.as_pointer())
+        status, answer = context.call_conv.call_function(
+            builder, function, types.int64, taken, [arguments[0], arguments[2], arguments[3]]
+        )
+        return builder.select(status.is_ok, answer, context.get_constant(types.int64, RAISED))
+
+    return types.int64(w, types.int64, types.int64, types.int64), build
+
+
+def _by_place(w: Any, where: int, c: int, x: int) -> int:
+    try:
+        return int(_interpreted[where - 1](w, c, x))
+    except Exception:
+        return RAISED
+
+
+call: Any = _by_address if _jit.JIT_ENABLED else _by_place

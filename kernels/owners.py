@@ -1,0 +1,137 @@
+"""TBUs that become idle, hold or change their home (rules 3.7, 9.1 and 13.7)."""
+
+from __future__ import annotations
+
+from ._jit import inlined, jit, rare
+from .account import due_push, due_take, enter
+from .codes import BLOCKED, CHANGING, CONTROL, IDLE, RELOADING
+from .heap import schedule
+from .residents import held, take_port, victim
+from .world import World
+
+
+def _order_owners(w: World, c: int) -> None:
+    """Let the lists of owners of cluster ``c`` follow the homes of its TBUs.
+
+    In: cluster, ctl, tbu. In-out: station. Out: owner.
+    """
+    ctl = w.ctl[0]
+    cluster = w.cluster[c]
+    place = w.station[c * ctl.n_task].owner
+    for task in range(ctl.n_task):
+        station = w.station[c * ctl.n_task + task]
+        station.owner = place
+        for u in range(cluster.tbu, cluster.tbu_end):
+            if w.tbu[u].task == task:
+                w.owner[place] = u
+                place += 1
+        station.owners = place - station.owner
+
+
+order_owners = jit(_order_owners)
+
+
+def _adopt(w: World, c: int, u: int, task: int) -> None:
+    """Let idle TBU ``u`` own TB ``task`` from now on, which is news (rule 13.7).
+
+    In: ctl. In-out: cluster, station. Out: tbu.
+    """
+    w.tbu[u].task = task
+    order_owners(w, c)
+    number = c * w.ctl[0].n_task + task
+    station = w.station[number]
+    station.idle += 1
+    w.cluster[c].news += 1
+    if station.fresh_len > 0 or station.again_len > 0:
+        due_take(w, number)
+    if station.slots == 0 and station.line_len > 0:
+        due_push(w, number)
+
+
+adopt = jit(_adopt)
+
+
+def _begin_change(w: World, c: int, t: int, u: int) -> None:
+    """Let idle TBU ``u`` leave its home for the TB of its change, at once or by way of a reload (rule 13.7).
+
+    In: ctl, task. In-out: cluster, station, tbu. Out: resident.
+    """
+    tbu = w.tbu[u]
+    task = tbu.change
+    config = w.task[task].config
+    w.station[c * w.ctl[0].n_task + tbu.task].idle -= 1
+    w.cluster[c].owner_changes += 1
+    tbu.task = -1
+    tbu.next = -1
+    if held(w, u, config):
+        tbu.change = -1
+        adopt(w, c, u, task)
+        return
+    order_owners(w, c)
+    place = w.resident[victim(w, u, config)]
+    place.config = config
+    place.used = -1
+    w.cluster[c].reloads += 1
+    until = take_port(w, c, t, task)
+    enter(w, u, t, RELOADING)
+    if until == t:
+        end_change(w, c, t, u)
+    else:
+        tbu.stage = CHANGING
+        schedule(w, c, tbu.number, until)
+
+
+def _end_change(w: World, c: int, t: int, u: int) -> None:
+    """Let TBU ``u`` own the TB whose configuration it has reloaded (rule 13.7).
+
+    In: task. In-out: tbu.
+    """
+    tbu = w.tbu[u]
+    task = tbu.change
+    tbu.stage = 0
+    tbu.change = -1
+    tbu.config = w.task[task].config
+    enter(w, u, t, IDLE)
+    adopt(w, c, u, task)
+
+
+end_change = jit(_end_change)
+begin_change = rare(_begin_change)
+
+
+def _idle(w: World, u: int, t: int) -> None:
+    """Let TBU ``u`` be idle from cycle ``t`` on: its station may hand it a token, its cluster has news (rules 3.7,
+    6.2); or it changes its home (13.7).
+
+    In: ctl. In-out: cluster, station, tbu.
+    """
+    enter(w, u, t, IDLE)
+    tbu = w.tbu[u]
+    if tbu.lent == 0:
+        w.station[tbu.cluster * w.ctl[0].n_task + tbu.task].busy -= 1
+    tbu.lent = 0
+    cluster = w.cluster[tbu.cluster]
+    cluster.news += 1
+    station = tbu.cluster * w.ctl[0].n_task + tbu.task
+    home = w.station[station]
+    home.idle += 1
+    if home.fresh_len > 0 or home.again_len > 0:
+        due_take(w, station)
+    if home.slots == 0 and home.line_len > 0:
+        due_push(w, station)
+    if tbu.change >= 0:
+        begin_change(w, tbu.cluster, t, u)
+
+
+def _hold(w: World, u: int, t: int) -> None:
+    """Set the state of TBU ``u``, whose run has ended but which still holds tokens, from where they are (rule 9.1).
+
+    In: tbu.
+    """
+    state = CONTROL if w.tbu[u].control > 0 else BLOCKED
+    if state != w.tbu[u].state:
+        enter(w, u, t, state)
+
+
+idle = inlined(_idle)
+hold = inlined(_hold)
