@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import keyword
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -91,7 +92,7 @@ class Policy:
             object.__setattr__(self, name, _function(f"policy.{name}", getattr(self, name), arguments))
         given = checks.mapping("policy.params", self.params)
         for name in given:
-            if not name.isidentifier() or name.startswith("_"):
+            if not name.isidentifier() or name.startswith("_") or keyword.iskeyword(name):
                 raise ModelError(f"policy.params.{name}", name, "a Python identifier without leading underscore")
         values = {name: checks.real(f"policy.params.{name}", value, -np.inf) for name, value in given.items()}
         object.__setattr__(self, "params", MappingProxyType(values))

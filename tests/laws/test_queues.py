@@ -13,7 +13,6 @@ from octomodel.engine import simulate
 from octomodel.hardware import System
 from octomodel.kernels.model import Model
 from octomodel.load import Load, closed, renewal
-from octomodel.policies import POLICIES
 from octomodel.run import run
 from octomodel.testing import laws_pairs as pairs
 from octomodel.testing.laws_tree import Trees

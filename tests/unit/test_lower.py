@@ -18,12 +18,10 @@ from octomodel.kernels.model import (
     AGAIN,
     BRANCH,
     COUNT,
-    DISPATCH_STEAL,
     END,
     FORK,
     JOIN,
     NO_HORIZON,
-    ROUTE_SHORTEST,
     SELECT,
     TASK,
     UNTIL,
@@ -33,6 +31,7 @@ from octomodel.load import closed, poisson, trace
 from octomodel.lower import Lowered, lower
 from octomodel.lower_program import lower_program
 from octomodel.phases import phases_by_request
+from octomodel.policies import POLICIES
 from octomodel.program import branch, by_phase, fork, loop, per, select, seq, task
 from octomodel.tables import bundle
 from octomodel.testing import run_reference
@@ -194,18 +193,16 @@ def test_seed_and_replication_change_the_key_and_the_arrivals_only() -> None:
 def test_options_reach_the_model() -> None:
     wf = one(5)
     load = lowered(wf).model.load
-    assert (load.horizon, load.step, load.closed, load.dispatch, load.route) == (NO_HORIZON, 0, 1, 0, 0)
-    made = lowered(wf, load=trace([3, 4]), horizon=9, step=2, dispatch=DISPATCH_STEAL, route=ROUTE_SHORTEST)
+    assert (load.horizon, load.step, load.closed) == (NO_HORIZON, 0, 1)
+    made = lowered(wf, load=trace([3, 4]), horizon=9, step=2, policy="stealing")
     load = made.model.load
-    assert (load.horizon, load.step, load.closed, load.dispatch, load.route) == (9, 2, 0, 1, 1)
+    assert (load.horizon, load.step, load.closed) == (9, 2, 0)
+    rules = made.model.rules
+    assert (rules.dispatch, rules.route, rules.rebalance) == (POLICIES["stealing"].dispatch, None, None)
+    assert rules.task_cycles.tolist() == [5.0] and rules.task_demand.tolist() == [5.0]
     assert lowered(wf, load=closed(), requests=7).n_request == 7
     assert made.model.machine.cluster_group.tolist() == [0] * 4
-    assert lowered(wf, dispatch=DISPATCH_STEAL, steals=False).model.machine.cluster_group.tolist() == [
-        0,
-        1,
-        2,
-        3,
-    ]
+    assert lowered(wf, policy="jsq").model.machine.cluster_group.tolist() == [0, 1, 2, 3]
 
 
 Build = Callable[[], object]

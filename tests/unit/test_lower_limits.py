@@ -16,7 +16,6 @@ from octomodel.load import closed
 from octomodel.lower import lower
 from octomodel.lower_limits import check_counted, largest_payload
 from octomodel.lower_program import lower_program
-from octomodel.policies import POLICIES
 from octomodel.program import branch, fork, loop, per, select, seq, task
 from octomodel.run import run
 from octomodel.testing.laws_tree import Trees
@@ -30,7 +29,7 @@ def lowered(workflow: Workflow = ONE, requests: int = 10, policy: str = "static"
     options = {name: machine.pop(name) for name in ("horizon",) if name in machine}
     system = System(machine.pop("rows", 1), machine.pop("cols", 2), **{"tbus": 1, **machine})
     placed = mapping.make(workflow, system)
-    return lower(workflow, system, closed(requests), placed, **options, **codes)
+    return lower(workflow, system, closed(requests), placed, policy=policy, **options)
 
 
 def chain(time: object, **options: Any) -> Workflow:
