@@ -268,7 +268,7 @@ def _cycle(w: World, c: int, t: int) -> int:
     """Let cluster ``c`` do all that is due at cycle ``t``, and return when it next has anything due; cost follows what
     is due, not the size of the cluster.
 
-    In: ctl, group, pipeline. In-out: cluster.
+    In: group, pipeline. In-out: cluster, ctl.
     """
     ctl = w.ctl[0]
     ctl.now = t

@@ -79,7 +79,7 @@ def _nearer(w: World, a: int, b: int) -> bool:
 def _asked_route(w: World, c: int, task: int, n_bytes: int, n: int) -> int:
     """Return the candidate that the policy's ``route`` names, or -1 when it names none (rule 13.3).
 
-    In: option. In-out: cluster. Out: ctl.
+    In: option. In-out: cluster, ctl.
     """
     ctl = w.ctl[0]
     ctl.token_tb = task

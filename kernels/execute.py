@@ -131,7 +131,7 @@ def _wait(w: World, c: int, t: int, u: int, state: int, until: int) -> None:
 def _begin(w: World, c: int, t: int, u: int) -> None:
     """Begin the run of the token TBU ``u`` took (rules 2.3, 5.5).
 
-    In: ctl, node, task, token. In-out: resident, tbu.
+    In: ctl, task, token. In-out: resident, tbu.
     """
     ctl = w.ctl[0]
     tbu = w.tbu[u]

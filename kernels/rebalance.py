@@ -141,7 +141,7 @@ load = jit(_load)
 def _move(w: World, c: int, t: int, task: int, port: int, tokens: int) -> bool:
     """Send the oldest fresh ready tokens of a station to the neighbour at a port, unless that is refused (rule 13.9).
 
-    In: ctl, link. In-out: cluster, station, token.
+    In: ctl, link, station. In-out: cluster, token.
     """
     ctl = w.ctl[0]
     if task < 0 or task >= ctl.n_task or port < 0 or port > 3 or tokens < 1:

@@ -111,7 +111,7 @@ def test_a_bias_of_more_than_a_thousandth_is_there() -> None:
     assert float(ds.makespan_cycles[0]) / 400_000 == pytest.approx(mean * 1.00115, rel=0.005)
 
 
-@pytest.mark.parametrize("policy", ["jsq", om.Policy("both", 1, 1)])
+@pytest.mark.parametrize("policy", ["jsq", om.Policy("both", dispatch=POLICIES["stealing"].dispatch, route=POLICIES["jsq"].route)])
 def test_a_choice_of_one_cluster(policy: Any) -> None:
     other = {"jsq": "static"}.get(policy, "stealing")
     with pytest.warns(ModelWarning, match=f"policy {getattr(policy, 'name', policy)}: same as {other}: no task has"):
