@@ -34,7 +34,8 @@ def run(
     policy = Policy("p", rebalance=rebalance, dispatch=options.pop("dispatch", None), state_rows=options.pop("rows", 0))
     system = System(1, len(alloc), **{"tbus": max(map(sum, alloc)), "epoch_cycles": 10, **options})
     placed = mapping.explicit(workflow, system, alloc, pipeline=pipeline)
-    return run_reference(lower.lower(workflow, system, trace(arrivals, in_flight=in_flight), placed, policy=policy, **how).model, log=True)
+    requests = trace(arrivals, in_flight=in_flight)
+    return run_reference(lower.lower(workflow, system, requests, placed, policy=policy, **how).model, log=True)
 
 
 def at(cycle: int, *items: tuple[Any, ...], cluster: int = 0) -> Rebalance:
