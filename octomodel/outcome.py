@@ -36,6 +36,13 @@ CLUSTER_FIELDS = (
     "steals",
     "switches",
     "reloads",
+    "misroutes",
+    "plan_refusals",
+    "owner_changes",
+    "background_loads",
+    "hidden_reload_cycles",
+    "moves",
+    "moved_bytes",
 )
 PIPELINE_FIELDS = ("admitted", "source_wait")
 EPOCH_FIELDS = ("backlog", "demand", "owners")

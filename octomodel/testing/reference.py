@@ -50,6 +50,13 @@ _CLUSTER = (
     "steals",
     "switches",
     "reloads",
+    "misroutes",
+    "plan_refusals",
+    "owner_changes",
+    "background_loads",
+    "hidden_reload_cycles",
+    "moves",
+    "moved_bytes",
 )
 
 
@@ -76,7 +83,7 @@ class Reference:
     link
         messages, bytes, busy, wait; each indexed by ``4 * cluster + port``.
     cluster, pipeline
-        The sums of rule 9.3 by name; ``asks`` are steal requests sent, ``steals`` tokens given away.
+        The sums of rules 9.3, 13.3 and 13.10 by name; ``asks`` are steal requests sent, ``steals`` tokens given away.
     epoch
         For each (epoch, cluster, TB) sampled, whether the TB has owners there or not: backlog, demand, owners (rule 9.5).
     fingerprint
@@ -120,7 +127,7 @@ def run_reference(model: Model, log: bool = False) -> Reference:
     Raises
     ------
     RunError
-        If a message is to go where no path of live links leads.
+        If a message is to go where no path of live links leads, or a function of the policy raises.
     """
     world = build_world(model, log)
     horizon = int(model.load.horizon)
@@ -148,8 +155,8 @@ def run_reference(model: Model, log: bool = False) -> Reference:
 def _stuck(world: World) -> str:
     """Return the state of a group that can no longer move (rule 8.5), or nothing."""
     patience = world.epoch
-    if world.rules.dispatch is not None:
-        # Steal requests go on for ever: wait until each neighbour can have been asked several times.
+    if world.rules.couples:
+        # Steal requests and plans go on for ever: wait until each neighbour can have been asked several times.
         links = [link for cluster in world.clusters for link in cluster.links if link.to >= 0]
         trip = [link.latency + cycles_for(world.control_bytes, link.rate) for link in links]
         patience += 64 * (world.epoch + world.step + max(trip, default=0))
@@ -168,7 +175,7 @@ def _moving(world: World, group: Group) -> bool:
     for cluster in world.clusters:
         if cluster.group is group:
             working = any(tbu.stage not in (IDLE, DEAD) for tbu in cluster.tbus)
-            if cluster.transfers or cluster.deciding or working:
+            if cluster.transfers or cluster.deciding or cluster.loads or working:
                 return True
             messages = (message for inbox in cluster.inbox for _, message in inbox)
             if any(message.token is not None or message.credit_to >= 0 for message in messages):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import deque, namedtuple
+
+import numpy as np
 
 from octomodel.kernels.model import Load, Machine, Model, Program
 from octomodel.testing.reference_draws import Draws
@@ -26,7 +28,7 @@ def build_world(model: Model, log: bool) -> World:
     program, machine, load, rules = model
     groups = [Group() for _ in range(max(machine.cluster_group.tolist(), default=-1) + 1)]
     tbus = _tbus(program, machine)
-    clusters = _clusters(program, machine, tbus, groups)
+    clusters = _clusters(program, machine, tbus, groups, rules.rows)
     pipelines = _pipelines(program, machine, load, clusters)
     latencies = [link.latency for cluster in clusters for link in cluster.links if link.to >= 0]
     reload_rate = (machine.reload_rate_bytes, machine.reload_rate_cycles)
@@ -38,12 +40,14 @@ def build_world(model: Model, log: bool) -> World:
         groups=groups,
         hops=_hops(clusters),
         rules=rules,
+        params=namedtuple("Params", rules.names)(*rules.values.tolist()),
         closed=bool(load.closed),
         step=load.step if latencies and load.step > min(latencies) else 0,
         local_rate=(machine.local_bytes, machine.local_cycles),
         local_latency=machine.local_latency,
         decision_cycles=machine.decision_cycles,
         switch_cycles=machine.switch_cycles,
+        background_load=bool(machine.background_load),
         reload_lengths=[
             machine.reload_cycles + cycles_for(size, reload_rate) for size in program.config_bytes.tolist()
         ],
@@ -106,7 +110,9 @@ def _tbus(program: Program, machine: Machine) -> list[Tbu]:
     return tbus
 
 
-def _clusters(program: Program, machine: Machine, tbus: list[Tbu], groups: list[Group]) -> list[Cluster]:
+def _clusters(
+    program: Program, machine: Machine, tbus: list[Tbu], groups: list[Group], rows: int
+) -> list[Cluster]:
     clusters = []
     first: list[int] = machine.cluster_tbu.tolist()
     for index in range(len(first) - 1):
@@ -115,7 +121,7 @@ def _clusters(program: Program, machine: Machine, tbus: list[Tbu], groups: list[
         for task, slots in enumerate(program.task_slots.tolist()):
             owners = [tbu for tbu in mine if tbu.home == task and not tbu.dead]
             if owners:
-                stations[task] = Station(task, slots, owners)
+                stations[task] = Station(task, slots, owners, len(owners))
         links = [
             Link(
                 to=int(machine.link_cluster[link]),
@@ -134,6 +140,7 @@ def _clusters(program: Program, machine: Machine, tbus: list[Tbu], groups: list[
                 links=links,
                 group=groups[int(machine.cluster_group[index])],
                 pipeline=None,
+                memory=np.zeros((rows, len(program.task_slots))),
             )
         )
     return clusters

@@ -6,7 +6,9 @@ import heapq
 from bisect import insort
 
 from octomodel.kernels.model import AGAIN, BRANCH, COUNT, END, FORK, JOIN, SELECT, TASK
-from octomodel.testing.reference_links import route, send
+from octomodel.testing.reference_configs import begin_change
+from octomodel.testing.reference_links import send
+from octomodel.testing.reference_routes import route
 from octomodel.testing.reference_state import (
     CHOICE,
     CREDIT,
@@ -43,7 +45,9 @@ def advance(world: World, cluster: Cluster, token: Token, node: int) -> None:
         _end(world, cluster, token)
     elif kind == TASK:
         # A token straight from a join stays where its fork decided that the join be (rule 4.8).
-        target = cluster.index if token.routed else route(world, cluster, token.request, graph.task[node])
+        target = cluster.index
+        if not token.routed:
+            target = route(world, cluster, token.request, graph.task[node], token.payload)
         token.routed = False
         if target == cluster.index and not token.marked:
             assert token.holder is not None
@@ -57,9 +61,16 @@ def advance(world: World, cluster: Cluster, token: Token, node: int) -> None:
         decide(world, cluster, token)
     else:
         assert token.holder is not None
-        token.holder.deciding += 1
+        wait_for_control(world, token.holder, 1)
         key = (world.now, token.holder.kind, *token.holder.rank, world.next_ordinal())
         insort(cluster.control, (key, token), key=_order)
+
+
+def wait_for_control(world: World, holder: Holder, more: int) -> None:
+    """Let more, or fewer, children of a holder wait for control (rules 4.7 and 9.1)."""
+    holder.deciding += more
+    if holder.tbu is not None:
+        world.settle(holder.tbu)
 
 
 def _order(entry: tuple[LineKey, Token]) -> LineKey:
@@ -104,7 +115,7 @@ def _split(world: World, cluster: Cluster, token: Token, branches: list[int]) ->
     after = graph.out[join][0]
     where = cluster.index
     if graph.kind[after] == TASK:
-        where = route(world, cluster, request, graph.task[after])
+        where = route(world, cluster, request, graph.task[after], token.payload)
     request.joins[join] = Join(where, len(branches))
     assert token.holder is not None
     # All children are counted before any advances: the holder must not come free between two of them.
@@ -139,9 +150,11 @@ def release(world: World, cluster: Cluster, token: Token) -> None:
 
 
 def become_idle(world: World, cluster: Cluster, tbu: Tbu) -> None:
-    """Account for a TBU that has come free; it is news to its cluster (rule 6.2)."""
+    """Account for a TBU that has come free, news to its cluster (rule 6.2), and let a change that is due begin (13.7)."""
     cluster.news += 1
     world.settle(tbu)
+    if tbu.due:
+        begin_change(world, cluster, tbu)
 
 
 def grant(world: World, cluster: Cluster, station: Station) -> None:

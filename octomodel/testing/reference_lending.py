@@ -1,14 +1,15 @@
-"""The reference's lending under the stealing policy (rule 6)."""
+"""The reference's lending: asking idle TBUs, checking what is answered, stealing from neighbours (rules 6 and 13.3)."""
 
 from __future__ import annotations
 
+from octomodel.policies import ASK_NEIGHBOUR, NOTHING, POLICIES
+from octomodel.testing.reference_configs import has_place
 from octomodel.testing.reference_flow import start_transfer
 from octomodel.testing.reference_links import send
 from octomodel.testing.reference_state import ASK, NO, Cluster, Message, Tbu
 from octomodel.testing.reference_tbus import leave_queue, take_next
+from octomodel.testing.reference_views import ask, view
 from octomodel.testing.reference_world import World
-
-_ASK_NEIGHBOUR = -2
 
 
 def ask_idle(world: World, cluster: Cluster) -> None:
@@ -16,15 +17,22 @@ def ask_idle(world: World, cluster: Cluster) -> None:
     for tbu in cluster.tbus:
         if tbu.free and tbu.home >= 0 and tbu.asked < cluster.news:
             tbu.asked = cluster.news
-            answer = _longest_queue(cluster, tbu)
-            if answer == _ASK_NEIGHBOUR:
+            answer = _answer(world, cluster, tbu)
+            if answer == ASK_NEIGHBOUR:
                 _ask_neighbour(world, cluster)
-            else:
+            elif answer != NOTHING:
                 _lend(world, cluster, tbu, answer)
 
 
+def _answer(world: World, cluster: Cluster, tbu: Tbu) -> int:
+    assert world.rules.dispatch is not None
+    if world.rules.dispatch is POLICIES["stealing"].dispatch:
+        return _longest_queue(cluster, tbu)
+    return int(ask(world, cluster, world.rules.dispatch, view(world, cluster), tbu.place))
+
+
 def _longest_queue(cluster: Cluster, tbu: Tbu) -> int:
-    best, most = _ASK_NEIGHBOUR, 0
+    best, most = ASK_NEIGHBOUR, 0
     for task, station in cluster.stations.items():
         if task != tbu.home and station.waiting() > most:
             best, most = task, station.waiting()
@@ -32,19 +40,25 @@ def _longest_queue(cluster: Cluster, tbu: Tbu) -> int:
 
 
 def _lend(world: World, cluster: Cluster, tbu: Tbu, task: int) -> None:
-    # Of the checks of rule 6.3 this policy can only fail the last: it names no TB but one that waits here.
-    places = world.graph.fan_out[_node_of(world, task)]
-    if cluster.spill_slots - cluster.spilled < places:
+    if not _may_lend(world, cluster, tbu, task):
         cluster.refusals += 1
         return
-    cluster.spilled += places
+    cluster.spilled += _fan_out(world, task)
     cluster.spill_max = max(cluster.spill_max, cluster.spilled)
     cluster.lendings += 1
     take_next(world, cluster, tbu, cluster.stations[task])
 
 
-def _node_of(world: World, task: int) -> int:
-    return world.graph.task.index(task)
+def _may_lend(world: World, cluster: Cluster, tbu: Tbu, task: int) -> bool:
+    """Return whether a lending passes the checks of rule 6.3; a TB out of range has no station."""
+    if task == tbu.home or task not in cluster.stations or not cluster.stations[task].waiting():
+        return False
+    enough = _fan_out(world, task) <= cluster.spill_slots - cluster.spilled
+    return enough and has_place(world, tbu, world.graph.config[task])
+
+
+def _fan_out(world: World, task: int) -> int:
+    return world.graph.fan_out[world.graph.task.index(task)]
 
 
 def _ask_neighbour(world: World, cluster: Cluster) -> None:

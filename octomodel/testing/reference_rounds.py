@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import heapq
 
-from octomodel.testing.reference_flow import advance, arrive_from_mesh, decide, grant, land
+from octomodel.testing.reference_configs import end_loads
+from octomodel.testing.reference_flow import advance, arrive_from_mesh, decide, grant, land, wait_for_control
 from octomodel.testing.reference_lending import answer_neighbour, ask_idle
-from octomodel.testing.reference_links import send, send_reports
+from octomodel.testing.reference_links import send
+from octomodel.testing.reference_rebalance import rebalance
+from octomodel.testing.reference_reports import send_reports
 from octomodel.testing.reference_state import (
     ASK,
     CREDIT,
@@ -36,8 +39,10 @@ def run_cycle(world: World, cluster: Cluster) -> None:
         cluster.hooked = world.now
         _sample(world, cluster)
         world.schedule(world.now + world.epoch, cluster.index)
+        if world.rules.rebalance is not None:
+            rebalance(world, cluster, world.rules.rebalance)
         send_reports(world, cluster)
-        if world.rules.dispatch is not None:
+        if world.rules.couples:
             cluster.news += 1
             _rounds(world, cluster)
 
@@ -49,8 +54,7 @@ def _sample(world: World, cluster: Cluster) -> None:
         return
     cluster.samples[epoch] = {}
     for task, station in cluster.stations.items():
-        ready = len(station.fresh) + len(station.recirculation)
-        cluster.samples[epoch][task] = (ready, station.arrived, len(station.owners))
+        cluster.samples[epoch][task] = (station.ready(), station.arrived, len(station.owners))
         station.arrived = 0
 
 
@@ -83,6 +87,7 @@ def _receive(world: World, cluster: Cluster, message: Message, side: int) -> Non
         world.pipelines[message.credit_to].in_flight -= 1
         cluster.changed = True
     elif message.kind == REPORT:
+        assert message.report is not None
         cluster.known[message.sender] = message.report
     elif message.kind == ASK:
         answer_neighbour(world, cluster, message.sender)
@@ -91,6 +96,7 @@ def _receive(world: World, cluster: Cluster, message: Message, side: int) -> Non
 
 
 def _completions(world: World, cluster: Cluster) -> None:
+    end_loads(world, cluster)
     for tbu in cluster.tbus:
         while not tbu.dead and tbu.stage != IDLE and tbu.stage_end == world.now:
             end_stage(world, cluster, tbu)
@@ -101,12 +107,10 @@ def _control(world: World, cluster: Cluster) -> None:
         token = cluster.deciding.popleft()[1]
         holder = token.holder
         assert holder is not None
-        holder.deciding -= 1
         cluster.cbu_busy += world.decision_cycles
         cluster.changed = True
+        wait_for_control(world, holder, -1)
         decide(world, cluster, token)
-        if holder.tbu is not None:
-            world.settle(holder.tbu)
     while cluster.control and len(cluster.deciding) < cluster.cbus:
         token = cluster.control.pop(0)[1]
         cluster.cbu_wait += world.now - token.since

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 # time split, in the order of rule 9.1; IDLE is divided into starved and surplus
 DEAD, RELOADING, SWITCHING, OWN, LENT, CONTROL, BLOCKED, IDLE = range(8)
@@ -14,6 +18,8 @@ INGRESS, OUTPUT, JOINED, SPILL, SOURCE = range(5)
 EXECUTION, TRANSFER, CHOICE, HOP = range(1, 5)
 # what a message carries
 TOKEN, CREDIT, REPORT, ASK, NO = range(5)
+# in a resident place: nothing; LOADING - X: X, which is loaded in the background (rule 13.8)
+EMPTY, LOADING = -1, -2
 
 LineKey = tuple[int, int, int, int, int]
 Sample = tuple[int, int, int]  # backlog, demand, owners
@@ -87,7 +93,7 @@ class Tbu:
 
     index: int
     place: int
-    home: int
+    home: int  # -1 too while it reloads to change its home
     dead: bool
     speed: float
     residents: list[int]
@@ -100,7 +106,9 @@ class Tbu:
     stage_end: int = -1
     output: Holder | None = None
     reserved: Token | None = None
-    asked: int = 0
+    next: int = -1  # the TB it is to own (rule 13.7)
+    due: bool = False  # this change can begin
+    asked: int = 0  # the news of its cluster when it was last asked
     state: int = IDLE
     since: int = 0
     cycles: list[int] = field(default_factory=lambda: [0] * len(STATES))
@@ -123,6 +131,7 @@ class Station:
     task: int
     slots: int
     owners: list[Tbu]
+    mapped: int  # owners at cycle 0
     occupied: int = 0
     line: list[tuple[LineKey, Token]] = field(default_factory=list)
     fresh: deque[Token] = field(default_factory=deque)
@@ -147,6 +156,10 @@ class Station:
         """Return the free slots (rules 4.3 and 4.10)."""
         return len(self.free_owners()) if self.slots == 0 else self.slots - self.occupied
 
+    def ready(self) -> int:
+        """Return how many tokens are ready and waiting."""
+        return len(self.fresh) + len(self.recirculation)
+
     def waiting(self) -> int:
         """Return how many ready tokens any TBU may take: reserved ones (rule 4.10) do not count."""
         return len(self.recirculation) + (len(self.fresh) if self.slots else 0)
@@ -155,6 +168,23 @@ class Station:
         """Bring the integral of the number of ready fresh tokens up to now."""
         self.queue_integral += len(self.fresh) * (now - self.fresh_changed)
         self.fresh_changed = now
+
+
+class StationReport(NamedTuple):
+    """What a report says of one station (rules 7.3 and 13.6)."""
+
+    free: int
+    present: int
+    owners: int
+    backlog: int
+
+
+class Report(NamedTuple):
+    """What one cluster tells others in its epoch hook."""
+
+    sent: int
+    stations: dict[int, StationReport]
+    load: list[float]  # by TB
 
 
 @dataclass(eq=False, slots=True)
@@ -167,7 +197,7 @@ class Message:
     token: Token | None = None
     credit_to: int = -1  # pipeline
     sender: int = -1
-    report: dict[int, tuple[int, int]] = field(default_factory=dict)
+    report: Report | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -221,15 +251,17 @@ class Cluster:
     links: list[Link]  # by port; a link to -1 is absent
     group: Group
     pipeline: Pipeline | None
+    memory: NDArray[np.float64]  # [row, tb] state of a policy
     sources: list[Pipeline] = field(default_factory=list)
     inbox: list[deque[tuple[int, Message]]] = field(default_factory=lambda: [deque() for _ in range(4)])
     transfers: list[tuple[int, int, int, Token]] = field(default_factory=list)
     control: list[tuple[LineKey, Token]] = field(default_factory=list)
     deciding: deque[tuple[int, Token]] = field(default_factory=deque)
     port_free: int = 0
+    loads: deque[tuple[int, Tbu, int]] = field(default_factory=deque)  # end, TBU and place, as the port takes them
     spilled: int = 0
     ingress: int = 0
-    known: dict[int, dict[int, tuple[int, int]]] = field(default_factory=dict)
+    known: dict[int, Report] = field(default_factory=dict)  # by sender
     news: int = 0
     hooked: int = 0  # last cycle at which the epoch hook ran
     samples: dict[int, dict[int, Sample]] = field(default_factory=dict)  # by epoch, then TB
@@ -247,6 +279,13 @@ class Cluster:
     steals: int = 0
     switches: int = 0
     reloads: int = 0
+    misroutes: int = 0
+    plan_refusals: int = 0
+    owner_changes: int = 0
+    background_loads: int = 0
+    hidden_reload_cycles: int = 0
+    moves: int = 0
+    moved_bytes: int = 0
 
 
 @dataclass(eq=False, slots=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from octomodel.testing.reference_configs import end_change, prepare_until, reload, wait_for_load
 from octomodel.testing.reference_flow import advance, become_idle, output_of, spill_of
 from octomodel.testing.reference_state import (
     EXECUTION,
     IDLE,
     LENT,
+    LOADING,
     OWN,
     RELOADING,
     SWITCHING,
@@ -54,32 +56,13 @@ def _prepare(world: World, cluster: Cluster, tbu: Tbu, token: Token) -> None:
     config = world.graph.config[tbu.task]
     if config == tbu.last_config:
         _begin_run(world, cluster, tbu)
-        return
-    if config in tbu.residents:
-        tbu.stage = SWITCHING
-        tbu.stage_end = world.now + world.switch_cycles
+    elif LOADING - config in tbu.residents:
+        wait_for_load(world, cluster, tbu, config)
+    elif config in tbu.residents:
         cluster.switches += 1
+        prepare_until(world, cluster, tbu, SWITCHING, world.now + world.switch_cycles)
     else:
-        tbu.stage = RELOADING
-        tbu.stage_end = max(world.now, cluster.port_free) + world.reload_lengths[config]
-        cluster.port_free = tbu.stage_end
-        cluster.reloads += 1
-        place = _place_for_load(world, tbu)
-        tbu.residents[place] = config
-        tbu.ran_at[place] = -1
-    world.settle(tbu)
-    world.schedule(tbu.stage_end, cluster.index)
-
-
-def _place_for_load(world: World, tbu: Tbu) -> int:
-    """Return where the next configuration goes: empty, else the least recently run but home's (rule 5.3)."""
-    home = world.graph.config[tbu.home]
-    places = range(len(tbu.residents))
-    for place in places:
-        if tbu.residents[place] < 0:
-            return place
-    others = [place for place in places if tbu.residents[place] != home]
-    return min(others, key=lambda place: (tbu.ran_at[place], place), default=0)
+        reload(world, cluster, tbu, config, world.graph.config[tbu.home])
 
 
 def _begin_run(world: World, cluster: Cluster, tbu: Tbu) -> None:
@@ -102,7 +85,9 @@ def _begin_run(world: World, cluster: Cluster, tbu: Tbu) -> None:
 def end_stage(world: World, cluster: Cluster, tbu: Tbu) -> None:
     """Pass from the stage that ends now to the next one (rule 3.3)."""
     cluster.changed = True
-    if tbu.stage in (RELOADING, SWITCHING):
+    if tbu.token is None:
+        end_change(world, cluster, tbu)
+    elif tbu.stage in (RELOADING, SWITCHING):
         _begin_run(world, cluster, tbu)
     else:
         _finish(world, cluster, tbu)
@@ -130,5 +115,5 @@ def _finish(world: World, cluster: Cluster, tbu: Tbu) -> None:
         become_idle(world, cluster, tbu)
     else:
         token.holder = tbu.output = output_of(tbu)
+        world.settle(tbu)
     advance(world, cluster, token, graph.out[node][0])
-    world.settle(tbu)

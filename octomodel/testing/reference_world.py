@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass, field
+from typing import Any
 
 from octomodel.kernels.model import Rules
 from octomodel.testing.reference_draws import MODULUS, Draws, mix
@@ -43,12 +44,14 @@ class World:
     groups: list[Group]
     hops: list[list[int]]
     rules: Rules
+    params: Any  # those of the policy, by name
     closed: bool
     step: int  # 0 where arrivals are not rounded
     local_rate: tuple[int, int]
     local_latency: int
     decision_cycles: int
     switch_cycles: int
+    background_load: bool
     reload_lengths: list[int]  # by configuration
     epoch: int
     epochs: int  # how many are sampled

@@ -19,6 +19,7 @@ from octomodel.policies import POLICIES, Policy
 from octomodel.testing import scenarios_load
 from octomodel.testing.scenarios_choice import Choice
 from octomodel.testing.scenarios_machine import make_machine
+from octomodel.testing.scenarios_policy import make_policy
 from octomodel.testing.scenarios_program import make_workflow
 from octomodel.workflow import Workflow
 
@@ -36,7 +37,7 @@ class Scenario:
     workflow, system, load, mapping
         The descriptions.
     policy : Policy
-        A bundled one.
+        A bundled one, or one of ``scenarios_policy``.
     horizon, step : int or None
         As in ``octomodel.lower``.
     epochs : int
@@ -102,25 +103,34 @@ def scenario(seed: int, executions: int | None = None) -> Scenario:
         "" if choose.chance(0.6) else choose.pick(("request",) if kind == "closed" else ("request", "time"))
     )
     workflow = make_workflow(Choice("workflow", seed), choose.weighted(THEMES), phased)
-    system, placed = make_machine(Choice("machine", seed), workflow, large)
+    policy = _policy(Choice("policy", seed))
+    rebalances = policy is not None and policy.rebalance is not None
+    system, placed = make_machine(Choice("machine", seed), workflow, large, rebalances)
     share = choose.real(0.1, 1.2) if choose.chance(0.25) and not large else 1.0
     visits = sum(workflow.visits().values())
     requests = round(min(scenarios_load.MOST_REQUESTS, max(1.0, wanted / min(1.0, share) / max(visits, 0.1))))
     per_request = scenarios_load.bottleneck(system, placed)
     load = scenarios_load.make_load(choose, kind, requests, per_request, placed)
     cycles = per_request * requests
-    period = scenarios_load.epoch(choose, system, placed, cycles)
+    period = scenarios_load.epoch(choose, system, placed, cycles, rebalances)
+    system = system.with_(epoch_cycles=period, background_load=rebalances and seed % 2 == 0)
+    bundled = choose.weighted({POLICIES["static"]: 3.0, POLICIES["stealing"]: 3.0, POLICIES["jsq"]: 2.0})
     return Scenario(
         seed,
         workflow,
-        system.with_(epoch_cycles=period),
+        system,
         load,
         placed,
-        policy=choose.weighted({POLICIES["static"]: 3.0, POLICIES["stealing"]: 3.0, POLICIES["jsq"]: 2.0}),
+        policy=bundled if policy is None else policy,
         horizon=None if share == 1.0 else max(1, round(share * cycles)),
         step=scenarios_load.step(choose, system),
         epochs=scenarios_load.epochs(Choice("epochs", seed)),
     )
+
+
+def _policy(choose: Choice) -> Policy | None:
+    """Return a policy that is not bundled, in a third of the scenarios."""
+    return make_policy(choose) if choose.chance(1 / 3) else None
 
 
 def _executions(choose: Choice, large: bool) -> int:

@@ -60,10 +60,11 @@ def _split(choose: Choice, placed: Mapping) -> Any:
     return weights if any(weights) else "even"
 
 
-def epoch(choose: Choice, system: System, placed: Mapping, cycles: float) -> int:
+def epoch(choose: Choice, system: System, placed: Mapping, cycles: float, to_neighbours: bool) -> int:
     """Return a period that no link needs up for reports, neither tiny nor longer than everything."""
     members = np.bincount(placed.pipeline)
-    reports = int((members * (members - 1)).sum())
+    # around a ring of two, both reports to a neighbour may take one link
+    reports = int((members * (members - 1)).sum()) + 2 * to_neighbours
     rates = [
         rate_pair("rate", rate) for rate in (system.link_bytes_per_cycle, system.die_link_bytes_per_cycle)
     ]

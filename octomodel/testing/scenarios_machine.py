@@ -23,9 +23,10 @@ SHAPES = {
     (3, 3): 1.5,
 }
 MOST_TBUS = 6
+MORE_TBUS = 4
 
 
-def make_machine(choose: Choice, workflow: Workflow, large: bool) -> tuple[System, Mapping]:
+def make_machine(choose: Choice, workflow: Workflow, large: bool, roomy: bool) -> tuple[System, Mapping]:
     """Return a machine on which the workflow fits, and a mapping.
 
     Parameters
@@ -36,12 +37,17 @@ def make_machine(choose: Choice, workflow: Workflow, large: bool) -> tuple[Syste
         What runs.
     large : bool
         Whether very many executions follow, for which a small machine is enough.
+    roomy : bool
+        Whether owners are to change and tokens to move: neighbours, and TBs with several owners, are wanted.
     """
     tasks = len(workflow.tasks)
     shapes = {shape: w for shape, w in SHAPES.items() if not large or shape[0] * shape[1] <= 3}
-    rows, cols = choose.weighted(shapes)
-    tbus = max(choose.integer(1, MOST_TBUS), -(-tasks // (rows * cols)))
+    rows, cols = choose.weighted({shape: w for shape, w in shapes.items() if not roomy or shape != (1, 1)})
+    tbus = max(choose.integer(1, MOST_TBUS) + MORE_TBUS * roomy, -(-tasks // (rows * cols)))
     system = _system(choose, workflow, rows, cols, tbus)
+    if roomy and choose.chance(0.7):
+        # with more places all configurations of a cluster are mostly there
+        system = system.with_(resident_slots=2)
     if choose.chance(0.45):
         system = _with_faults(choose, system)
     if system.n_tbu - faults.dead_tbus(system).sum() < tasks:

@@ -12,6 +12,7 @@ import pytest
 from octomodel.errors import RunError
 from octomodel.kernels import model as k
 from octomodel.kernels.model import Load, Machine, Model, Program
+from octomodel.policies import POLICIES
 from octomodel.testing import Reference, run_reference
 from octomodel.testing.reference_draws import mix
 
@@ -137,15 +138,14 @@ def load(sources: Sequence[Sequence[int]], closed: bool = False, **given: Any) -
         seed_key=mix(7),
         horizon=k.NO_HORIZON,
         step=0,
-        dispatch=k.DISPATCH_OWN,
-        route=k.ROUTE_NEAREST,
     )
     return base._replace(**given)
 
 
-def run(p: Program, m: Machine, w: Load) -> Reference:
+def run(p: Program, m: Machine, w: Load, policy: str = "static") -> Reference:
     """Run, and assert what holds in every run."""
-    ran = run_reference(Model(p, m, w), log=True)
+    model = Model(p, m, w, POLICIES[policy].rules(np.zeros(len(p.task_node)), np.zeros(len(p.task_node))))
+    ran = run_reference(model, log=True)
     for tbu in range(len(m.tbu_task)):
         assert sum(cycles[tbu] for cycles in ran.tbu.values()) == ran.elapsed
     for counts in ran.station.values():
@@ -160,7 +160,7 @@ def run(p: Program, m: Machine, w: Load) -> Reference:
         assert max(ran.end) == ran.elapsed and min(ran.end) >= 0
         for counts in ran.station.values():
             assert counts["fresh_taken"] + counts["recirculation_taken"] >= counts["executions"]
-    quiet = run_reference(Model(p, m, w))
+    quiet = run_reference(model)
     assert quiet.events == [] and quiet.fingerprint == ran.fingerprint
     return ran
 
@@ -317,8 +317,8 @@ def test_no_path_is_an_error() -> None:
 def test_lending_spills() -> None:
     # TBU 1 reloads 1-6 and runs A for request 1 6-16. Its output leaves the spill store as if pushed at 17.
     # It switches back 16-17 and runs B for request 0 17-19, request 1 19-21, request 2 22-24.
-    w = load([[0] * 3], closed=True, dispatch=k.DISPATCH_STEAL)
-    ran = run(program(chain(10, 2), [4, 2]), machine([[0, 1]], local_latency=1), w)
+    w = load([[0] * 3], closed=True)
+    ran = run(program(chain(10, 2), [4, 2]), machine([[0, 1]], local_latency=1), w, "stealing")
     assert ran.end == [19, 21, 24]
     assert (TRANSFER, 1, 1, 1, 0, 0, 17, 18) in ran.events
     names = ("lendings", "refusals", "reloads", "switches", "spill_max")
@@ -327,8 +327,8 @@ def test_lending_spills() -> None:
 
 
 def test_lending_is_refused_without_spill_places() -> None:
-    w = load([[0] * 3], closed=True, dispatch=k.DISPATCH_STEAL)
-    ran = run(program(chain(10, 2), [4, 2]), machine([[0, 1]], cluster_spill=ints([0])), w)
+    w = load([[0] * 3], closed=True)
+    ran = run(program(chain(10, 2), [4, 2]), machine([[0, 1]], cluster_spill=ints([0])), w, "stealing")
     # Refused at 0 and at 12, when TBU 1 is idle with news and a token of A waits; at 22 none waits.
     assert ran.end == [12, 22, 32] and ran.cluster["refusals"] == [2]
     assert ran.cluster["spill_max"] == [0]
@@ -337,9 +337,9 @@ def test_lending_is_refused_without_spill_places() -> None:
 def test_lending_with_one_resident_place() -> None:
     # TBU 1 loses its home's configuration at 1 and reloads it 16-21. From 21 TBU 0 reloads and runs B
     # for request 1, 26-28, while request 2, ready at 22, runs on TBU 1 23-25.
-    w = load([[0] * 3], closed=True, dispatch=k.DISPATCH_STEAL)
+    w = load([[0] * 3], closed=True)
     m = machine([[0, 1]], local_latency=1, tbu_resident=ints([[0], [1]]))
-    ran = run(program(chain(10, 2), [4, 2]), m, w)
+    ran = run(program(chain(10, 2), [4, 2]), m, w, "stealing")
     assert ran.end == [23, 28, 25]
     assert (ran.tbu["reloading"], ran.tbu["lent"], ran.tbu["own"]) == ([5, 10], [2, 10], [20, 4])
     assert (ran.cluster["lendings"], ran.cluster["reloads"], ran.cluster["switches"]) == ([2], [3], [0])
@@ -349,7 +349,7 @@ def test_stealing_from_a_neighbour() -> None:
     # Cluster 1 has no news before its epoch hook at 5; then it asks, once for both its TBUs; at 7 two tokens wait in
     # cluster 0, which sends the older, there at 9. It asks again at 9 and at 15, to be told no, and at 19.
     m = machine([[0], [0, 0]], pipelines=[0, 1], epoch=5)
-    ran = run(program(chain(10), [4]), m, load([[0] * 3, []], dispatch=k.DISPATCH_STEAL))
+    ran = run(program(chain(10), [4]), m, load([[0] * 3, []]), "stealing")
     assert ran.end == [10, 19, 20] and ran.cluster["steals"] == [1, 0]
     assert ran.cluster["asks"] == [1, 4]
     assert ran.link["messages"][4 + WEST] == 6  # these, a credit, and the answer to what cluster 0 asks at 20
@@ -383,17 +383,17 @@ def test_shortest_queue_as_last_reported() -> None:
     # Cluster 1 has told nothing before 6: requests 1 to 3 go there. It reports 2 present at 4, known at 5,
     # more than the one that runs in cluster 0, where request 4 stays.
     m = machine([[0, 1], [1]], link_latency=ints([1] * 8), epoch=4)
-    p, w = program(chain(1, 10), [4, 4]), load([[0, 0, 0, 0, 5]], route=k.ROUTE_SHORTEST)
-    ran = run(p, m, w)
+    p, w = program(chain(1, 10), [4, 4]), load([[0, 0, 0, 0, 5]])
+    ran = run(p, m, w, "jsq")
     assert ran.end == [11, 13, 23, 33, 21]
     assert [ran.station[c, 1]["executions"] for c in (0, 1)] == [2, 3]
-    nearest = run(p, m, w._replace(route=k.ROUTE_NEAREST))
+    nearest = run(p, m, w)
     assert nearest.end == [11, 21, 31, 41, 51]
 
 
 def test_stuck_is_told() -> None:
     nodes = [N(BRANCH, (1, 2), weights=(0.5, 1.0)), N(TASK, (2,), 1), N(END)]
     m = machine([[0]], decision_cycles=1, cluster_cbus=ints([0]), epoch=10)
-    for dispatch in (k.DISPATCH_OWN, k.DISPATCH_STEAL):
-        ran = run(program(nodes, [1]), m, load([[0, 15]], dispatch=dispatch))
+    for policy in ("static", "stealing"):
+        ran = run(program(nodes, [1]), m, load([[0, 15]]), policy)
         assert ran.status == "stuck" and ran.end == [-1, -1] and "2 wait for control" in ran.stuck

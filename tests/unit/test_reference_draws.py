@@ -22,7 +22,7 @@ def draws_of(**given: Any) -> Draws:
     empty: dict[str, Any] = {name: ints([]) for name in Program._fields}
     node = {"node_law": ints([[0]]), "node_base": np.ones((1, 1)), "node_attribute": ints([-1])}
     source = (ints([0, 1]), ints([0]), ints([0]), np.zeros(0, dtype=np.int16))
-    return Draws(Program(**{**empty, **node, **given}), Load(*source, 0, mix(7), NO_HORIZON, 0, 0, 0))
+    return Draws(Program(**{**empty, **node, **given}), Load(*source, 0, mix(7), NO_HORIZON, 0))
 
 
 def laws(*tables: tuple[int, int, list[int]], **given: Any) -> Draws:
