@@ -135,7 +135,7 @@ def _stations(model: Model) -> tuple[wd.Records, I64]:
     ends = _starts(np.bincount(number, minlength=n_cluster * n_task))
     have = np.diff(ends)
     stations = _filled(wd.STATION, n_cluster * n_task, owner=ends[:-1], owners=have, mapped=have, idle=have)
-    stations["slots"] = np.tile(p.task_slots, n_cluster)
+    stations["slots"] = np.where(have > 0, np.tile(p.task_slots, n_cluster), 0)
     return stations, owners[np.argsort(number, kind="stable")]
 
 

@@ -213,10 +213,11 @@ next_cycle = jit(_next_cycle)
 def _rounds(w: World, c: int, t: int) -> int:
     """Repeat the phases of cycle ``t`` until a round would change nothing (rule 3.1); return the next cycle.
 
-    In: cluster, ctl.
+    In: cluster, ctl, group.
     """
     ctl = w.ctl[0]
     cluster = w.cluster[c]
+    group = w.group[cluster.group]
     following = t
     while following == t:
         ingress(w, c, t)
@@ -233,7 +234,7 @@ def _rounds(w: World, c: int, t: int) -> int:
                 admit(w, c, t)
             pushes(w, c, t)
         hand_out(w, c, t)
-        if ctl.dispatch != 0:
+        if ctl.dispatch != 0 and (group.unfinished > 0 or group.last_end >= t):
             lend(w, c, t)
             if ctl.failed != 0:
                 return t

@@ -10,29 +10,30 @@ from ._jit import inlined, jit, rare
 from .codes import BY_SPILL, BY_TBU, ROUTE_RAISED, TOO_MANY_VISITS, VISIT_LIMIT
 from .link import hops
 from .model import AGAIN, BRANCH, CONSTANT, COUNT, TASK, UNTIL
+from .owners import hold
 from .quantile import sample
 from .rng import DOMAIN_DECISION, draw, unit
 from .world import World
 
 
-def _choose_cluster(w: World, c: int, request: int, task: int, n_bytes: int) -> int:
-    """Return the cluster in which a token now in cluster ``c`` is to run TB ``task`` (rule 7.3).
+def _choose_cluster(w: World, c: int, token: int, task: int) -> int:
+    """Return the cluster in which ``token``, now in cluster ``c``, is to run TB ``task`` (rule 7.3).
 
-    In: candidate, candidate_first, ctl, request.
+    In: candidate, candidate_first, ctl, request, token.
     """
     ctl = w.ctl[0]
-    place = w.request[request].pipeline * ctl.n_task + task
+    place = w.request[w.token[token].request].pipeline * ctl.n_task + task
     first = w.candidate_first[place]
     n = w.candidate_first[place + 1] - first
     if n == 1:
         return int(w.candidate[first])
-    return choose_among(w, c, request, task, n_bytes, first, n)
+    return choose_among(w, c, token, task, first, n)
 
 
-def _choose_among(w: World, c: int, request: int, task: int, n_bytes: int, first: int, n: int) -> int:
-    """Return which of several clusters ``route`` chooses for a token now in cluster ``c``.
+def _choose_among(w: World, c: int, token: int, task: int, first: int, n: int) -> int:
+    """Return which of several clusters ``route`` chooses for ``token``, now in cluster ``c``.
 
-    In: candidate, cluster, ctl, reported, request, station. In-out: option.
+    In: candidate, cluster, ctl, reported, request, station, token. In-out: option.
     """
     ctl = w.ctl[0]
     for i in range(n):
@@ -45,7 +46,7 @@ def _choose_among(w: World, c: int, request: int, task: int, n_bytes: int, first
             option.free = free_slots(w, d * ctl.n_task + task)
             option.present = present(w, d * ctl.n_task + task)
             option.owners = station.owners
-        elif w.cluster[c].pipeline != w.request[request].pipeline:
+        elif w.cluster[c].pipeline != w.request[w.token[token].request].pipeline:
             # a token that another pipeline stole or was sent: nobody reports here, so all is seen as at cycle 0
             option.free = station.slots if station.slots > 0 else station.mapped
             option.present = 0
@@ -56,7 +57,7 @@ def _choose_among(w: World, c: int, request: int, task: int, n_bytes: int, first
             option.present = seen.present
             option.owners = seen.owners
     if ctl.route != 0:
-        chosen = asked_route(w, c, task, n_bytes, n)
+        chosen = asked_route(w, c, token, task, n)
         if chosen >= 0:
             return chosen
     best = 0
@@ -76,14 +77,17 @@ def _nearer(w: World, a: int, b: int) -> bool:
     return bool(w.option[a].free > w.option[b].free)
 
 
-def _asked_route(w: World, c: int, task: int, n_bytes: int, n: int) -> int:
+def _asked_route(w: World, c: int, token: int, task: int, n: int) -> int:
     """Return the candidate that the policy's ``route`` names, or -1 when it names none (rule 13.3).
 
-    In: option. In-out: cluster, ctl.
+    In: option, token. In-out: cluster, ctl.
     """
     ctl = w.ctl[0]
+    asking = w.token[token]
     ctl.token_tb = task
-    ctl.token_bytes = n_bytes
+    ctl.token_bytes = asking.bytes
+    if asking.holder == BY_TBU:
+        hold(w, asking.place, ctl.now)
     answer = call(w, ctl.route, c, n)
     for i in range(n):
         if w.option[i].cluster == answer:
@@ -209,7 +213,7 @@ def _spread(w: World, c: int, token: int, chosen: bool) -> None:
     join.bytes = 0
     join.mark = 1
     after = w.node[w.edge_node[w.node[node.join].edge]]
-    join.cluster = choose_cluster(w, c, parent.request, after.task, parent.bytes) if after.kind == TASK else c
+    join.cluster = choose_cluster(w, c, token, after.task) if after.kind == TASK else c
 
 
 spread = rare(_spread)

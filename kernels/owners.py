@@ -37,6 +37,7 @@ def _adopt(w: World, c: int, u: int, task: int) -> None:
     In: ctl. In-out: cluster, station. Out: tbu.
     """
     w.tbu[u].task = task
+    w.tbu[u].next = -1
     order_owners(w, c)
     number = c * w.ctl[0].n_task + task
     station = w.station[number]
@@ -62,7 +63,6 @@ def _begin_change(w: World, c: int, t: int, u: int) -> None:
     w.station[c * w.ctl[0].n_task + tbu.task].idle -= 1
     w.cluster[c].owner_changes += 1
     tbu.task = -1
-    tbu.next = -1
     if held(w, u, config):
         tbu.change = -1
         adopt(w, c, u, task)

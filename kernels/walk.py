@@ -90,7 +90,7 @@ def _step(w: World, c: int, t: int, token: int) -> bool:
     if kind == TASK:
         # drawn here, long before it is needed, so that no event waits for it
         moving.work = work(w, token, DOMAIN_TIME, visit(w, token))
-        moving.cluster = c if moving.routed != 0 else choose_cluster(w, c, moving.request, node.task, moving.bytes)
+        moving.cluster = c if moving.routed != 0 else choose_cluster(w, c, token, node.task)
         moving.routed = 0
         station = c * ctl.n_task + node.task
         if moving.cluster == c and moving.mark == 0:

@@ -58,6 +58,8 @@ def named(policy: str | Policy) -> Policy:
         return policy
     if not isinstance(policy, str):
         raise ModelError("policy", policy, f"one of {', '.join(sorted([*POLICIES, IDEAL]))}, or a Policy")
+    if policy == IDEAL:
+        raise ModelError("policy", policy, f"one of {', '.join(sorted(POLICIES))}: 'ideal' is a mode of the engine, no policy")
     if policy not in POLICIES:
         raise unknown("policy", policy, [*POLICIES, IDEAL])
     return POLICIES[policy]

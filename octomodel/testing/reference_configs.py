@@ -111,6 +111,8 @@ def begin_change(world: World, cluster: Cluster, tbu: Tbu) -> None:
         _own(cluster, tbu)
     else:
         reload(world, cluster, tbu, config, config)
+        if tbu.stage_end == world.now:
+            end_change(world, cluster, tbu)
 
 
 def end_change(world: World, cluster: Cluster, tbu: Tbu) -> None:

@@ -63,6 +63,8 @@ def _prepare(world: World, cluster: Cluster, tbu: Tbu, token: Token) -> None:
         prepare_until(world, cluster, tbu, SWITCHING, world.now + world.switch_cycles)
     else:
         reload(world, cluster, tbu, config, world.graph.config[tbu.home])
+    if tbu.stage in (SWITCHING, RELOADING) and tbu.stage_end == world.now:
+        _begin_run(world, cluster, tbu)
 
 
 def _begin_run(world: World, cluster: Cluster, tbu: Tbu) -> None:

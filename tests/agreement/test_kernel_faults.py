@@ -79,7 +79,7 @@ FAULTS = (
         "4.8",
         "control",
         "spread",
-        "choose_cluster(w, c, parent.request, after.task, parent.bytes) if after.kind == TASK else c",
+        "choose_cluster(w, c, token, after.task) if after.kind == TASK else c",
         "c",
     ),
     Fault(
