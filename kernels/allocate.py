@@ -381,6 +381,7 @@ def worker(model: Model, fields: dict[str, Any]) -> World:
     world = World(**fields, **own)
     for kind in _functions.KINDS:
         ctl[kind] = _functions.address(model.rules, kind, world)
+        ctl["asks"] |= ctl[kind] != 0
     return world
 
 

@@ -184,6 +184,9 @@ def _decisions(w: World, c: int, t: int) -> None:
         tbu = decided.place if decided.holder == BY_TBU else -1
         if tbu >= 0:
             w.tbu[tbu].control -= 1
+            if ctl.asks != 0:
+                # seen as blocked by what is asked before the token finds its place
+                hold(w, tbu, t)
         if decide(w, c, token, visit_number):
             advance_one(w, c, t, token)
         else:

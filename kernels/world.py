@@ -65,7 +65,7 @@ CONTROLS = record(
     " switch_cycles background_load epoch surplus_after report_bytes"
     " control_bytes last_sample rounding cluster_queues others budget h1 h2 executions free_token free_request"
     " n_free_requests free_report n_free_reports needed stack order_n push_n take_n group group_end started"
-    " failed failed_cluster failed_at now report_slots state_rows token_tb token_bytes plan_n load_queues",
+    " failed failed_cluster failed_at now report_slots state_rows token_tb token_bytes plan_n load_queues asks",
 )
 
 
