@@ -14,7 +14,7 @@ import pytest
 
 from octomodel.kernels import cluster, control, execute, walk
 from octomodel.kernels._jit import JIT_ENABLED
-from octomodel.kernels.model import DISPATCH_OWN, ROUTE_NEAREST, Model
+from octomodel.kernels.model import Model
 from octomodel.kernels.rng import DOMAIN_TIME, request_key
 from octomodel.outcome import Outcome
 from octomodel.run import run
@@ -33,7 +33,7 @@ Key = tuple[int, int, int]
 def models_that_decide() -> list[Model]:
     """Return runs in which a policy has something to decide."""
     made = (scenario(seed, executions=80).model for seed in range(600_000, 600_060))
-    return [m for m in made if (m.load.dispatch, m.load.route) != (DISPATCH_OWN, ROUTE_NEAREST)]
+    return [m for m in made if m.rules.couples or m.rules.route is not None]
 
 
 def seen_by(model: Model, horizon: int, patch: pytest.MonkeyPatch) -> tuple[Outcome, set[Key]]:
