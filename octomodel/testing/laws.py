@@ -207,6 +207,9 @@ def queue_bounds(model: Model, outcome: Outcome) -> list[str]:
     """No queue, no spill store holds more than it has places; without slots, no more than there are owners."""
     found = []
     owners = owners_of(model)
+    # where owners have changed, any TBU of the cluster may have become one
+    changed = (outcome.cluster["owner_changes"] > 0)[:, np.newaxis]
+    owners = np.where(changed, owners.sum(axis=1, keepdims=True), owners)
     places = np.where(model.program.task_slots > 0, model.program.task_slots, owners)
     for c, tb in np.argwhere(outcome.station["queue_max"] > places):
         found.append(f"cluster {c}, tb {tb}: {outcome.station['queue_max'][c, tb]} in {places[c, tb]} places")
@@ -261,7 +264,7 @@ def link_never_above_its_rate(model: Model, outcome: Outcome) -> list[str]:
 
 
 def little(model: Model, outcome: Outcome) -> list[str]:
-    """At each station the waits of fresh tokens sum to the integral of how many wait; all who came were taken."""
+    """At each station the waits of fresh tokens sum to the integral of how many wait; all who came were taken or moved."""
     station = outcome.station
     found = []
     for c, tb in np.argwhere(station["fresh_wait"] != station["queue_integral"]):
@@ -271,7 +274,7 @@ def little(model: Model, outcome: Outcome) -> list[str]:
         )
     taken = (station["fresh_taken"] + station["recirculation_taken"]).sum(axis=0)
     executed = station["executions"].sum(axis=0)
-    away = int(outcome.cluster["steals"].sum())
+    away = int(outcome.cluster["steals"].sum() + outcome.cluster["moves"].sum())
     if (taken < executed).any() or (outcome.status == "done" and (taken - executed).sum() != away):
         found.append(f"{taken.sum()} tokens taken, {executed.sum()} executed, {away} moved away")
     return found
@@ -293,8 +296,21 @@ def samples_add_up(model: Model, outcome: Outcome) -> list[str]:
     for e, c, tb in np.argwhere(sampled & ((taken < before) | (taken > final))):
         counts = f"{taken[e, c, tb]} taken, {before[e, c, tb]} before, {final[c, tb]} in the end"
         found.append(f"epoch {e}, cluster {c}, tb {tb}: {counts}")
-    if (sampled & (outcome.epoch["owners"] != owners_of(model))).any():
+    return found + _owners_sampled(model, outcome, sampled)
+
+
+def _owners_sampled(model: Model, outcome: Outcome, sampled: NDArray[np.bool_]) -> list[str]:
+    """Stations keep an owner, clusters have no more than at first, and only counted changes make others (rule 13.7)."""
+    owners, first = outcome.epoch["owners"], owners_of(model)
+    still = (outcome.cluster["owner_changes"] == 0)[:, np.newaxis]
+    found = []
+    if (sampled & still & (owners != first)).any():
         found.append("an owner has changed")
+    if (sampled & (first > 0) & (owners < 1)).any():
+        found.append("a station without owner")
+    total = np.where(sampled, owners, 0).sum(axis=2)
+    if (total > first.sum(axis=1)).any() or (sampled & (first == 0) & (owners > 0)).any():
+        found.append("an owner from nowhere")
     return found
 
 

@@ -58,8 +58,8 @@ def one_execution_per_tbu(model: Model, reference: Reference) -> list[str]:
 
 
 def executed_where_it_may_be(model: Model, reference: Reference) -> list[str]:
-    """A TB runs on a live TBU with a home, in a cluster that has a station for it; without stealing on an owner, in the
-    pipeline of its request.
+    """A TB runs on a live TBU with a home, in a cluster that has a station for it; on an owner, as long as none is lent
+    and no owner of the cluster changes; in the pipeline of its request, as long as no token is stolen or moved.
     """
     machine, load = model.machine, model.load
     live = (machine.tbu_task >= 0) & (machine.tbu_dead == 0)
@@ -68,6 +68,9 @@ def executed_where_it_may_be(model: Model, reference: Reference) -> list[str]:
     pipeline = {}
     for p, (first, end) in enumerate(zip(load.source_indptr, load.source_indptr[1:], strict=False)):
         pipeline.update(dict.fromkeys(load.source_request[first:end].tolist(), p))
+    counts = reference.cluster
+    own = [not any(counted) for counted in zip(counts["lendings"], counts["owner_changes"], strict=True)]
+    stay = not any(counts["steals"]) and not any(counts["moves"])
     found = []
     for kind, request, node, _, place, cluster, *_ in reference.events:
         if kind != EXECUTION:
@@ -76,11 +79,10 @@ def executed_where_it_may_be(model: Model, reference: Reference) -> list[str]:
         where = f"request {request}, tb {tb} on TBU {tbu}"
         if home[tbu] < 0 or (cluster, tb) not in stations:
             found.append(f"{where}: dead, without a home, or not a place for it")
-        elif not model.rules.couples:
-            if home[tbu] != tb:
-                found.append(f"{where}, whose home is {home[tbu]}")
-            if machine.cluster_pipeline[cluster] != pipeline[request]:
-                found.append(f"{where}: in another pipeline")
+        elif own[cluster] and home[tbu] != tb:
+            found.append(f"{where}, whose home is {home[tbu]}")
+        elif stay and machine.cluster_pipeline[cluster] != pipeline[request]:
+            found.append(f"{where}: in another pipeline")
     return found
 
 

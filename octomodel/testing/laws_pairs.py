@@ -23,6 +23,7 @@ TIMES = frozenset(
         *("station run_cycles", "station fresh_wait", "station queue_integral"),
         *("station recirculation_wait", "station line_wait"),
         *("link busy", "link wait", "cluster cbu_busy", "cluster cbu_wait", "pipeline source_wait"),
+        "cluster hidden_reload_cycles",
     )
 )
 """Fields in cycles; the others are counts."""
@@ -164,6 +165,8 @@ def times_scale(a: Outcome, b: Outcome, factor: int) -> list[str]:
 def owners_serve_their_own_first(model: Model, now: Outcome, after: Outcome) -> list[str]:
     """In the cycle between two horizons no owner is idle while a token waits, ready, for its station.
 
+    Clusters whose owners have changed are left out: an outcome does not say who owns what since.
+
     Parameters
     ----------
     model : Model
@@ -180,6 +183,8 @@ def owners_serve_their_own_first(model: Model, now: Outcome, after: Outcome) -> 
     found = []
     for tbu in np.flatnonzero((idle > 0) & (machine.tbu_task >= 0)):
         c, tb = machine.tbu_cluster[tbu], machine.tbu_task[tbu]
+        if after.cluster["owner_changes"][c]:
+            continue
         # without slots an idle owner may be kept for a token on its way (rule 4.10)
         if model.program.task_slots[tb] > 0 and np.asarray(waiting)[c, tb] > 0:
             found.append(f"cycle {now.elapsed}: TBU {tbu} idle, tokens of its tb {tb} wait in cluster {c}")

@@ -72,6 +72,8 @@ def lend_what_it_ran(view: View, tbu: int) -> int:
         if tb != view.tbu_home[tbu] and waiting > view.station_idle[tb] and demand + taken % 3 > most:
             most = demand + taken % 3
             best = tb
+    if best == NOTHING and view.params.ask > 0:
+        return ASK_NEIGHBOUR
     return best
 
 
@@ -255,10 +257,11 @@ def make_policy(choose: Choice) -> Policy:
     """
     dispatch = choose.pick(DISPATCHES) if choose.chance(0.65) else None
     rebalance = choose.pick(REBALANCES) if choose.chance(0.65) else None
-    route = choose.pick(ROUTES) if choose.chance(0.5) or dispatch is rebalance is None else None
+    needed = dispatch is None and rebalance is None
+    route = choose.pick(ROUTES) if choose.chance(0.5) or needed else None
     params = (
         ("wild", float(choose.chance(0.3))),
-        ("ask", float(choose.chance(0.4))),
+        ("ask", float(choose.chance(0.6))),
         ("threshold", choose.pick((0.0, 1.0, 6.0))),
         ("fresh", choose.pick((0.25, 1.0, 3.0))),
         ("weight", choose.pick((0.0, 0.5, 2.0))),

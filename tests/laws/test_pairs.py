@@ -24,6 +24,11 @@ def run(model: Model) -> Outcome:
     return run_kernel(model, threads=1)
 
 
+def bundled(ran: list[Any]) -> list[Any]:
+    """Leave out the policies of one's own, which may know the clock, and clusters and TBUs by number."""
+    return [one for one in ran if one.scenario.policy.name in POLICIES]
+
+
 def test_identical_can_fail(ran: list[Any]) -> None:
     a = ran[0].outcome
     assert pairs.identical(a, a) == []
@@ -114,8 +119,8 @@ def test_work_independent_of_policy(ran: list[Any]) -> None:
     for one in ran[:20]:
         plain = models.one_speed(models.to_completion(one.scenario.lower(POLICIES["static"]).model))
         first = run(plain)
-        for name in ("stealing", "jsq"):
-            model = models.one_speed(models.to_completion(one.scenario.lower(POLICIES[name]).model))
+        for policy in {POLICIES["stealing"], POLICIES["jsq"], one.scenario.policy}:
+            model = models.one_speed(models.to_completion(one.scenario.lower(policy).model))
             other = run(model)
             assert pairs.same_work(first, other) == []
             station = other.station | {"run_cycles": other.station["run_cycles"] + 1}
@@ -126,7 +131,7 @@ def test_work_independent_of_policy(ran: list[Any]) -> None:
 
 @pytest.mark.parametrize("dead", [False, True])
 def test_unused_tbu(dead: bool, ran: list[Any]) -> None:
-    for one in ran[:30]:
+    for one in bundled(ran)[:30]:
         spare = run(models.with_spare_tbus(one.model, dead))
         assert pairs.unused_tbus_change_nothing(one.model, one.outcome, spare) == []
         busy = spare.tbu_cycles.copy()
@@ -140,7 +145,7 @@ def test_unused_tbu(dead: bool, ran: list[Any]) -> None:
 @pytest.mark.parametrize("swapped", [False, True])
 def test_disjoint_copies(swapped: bool, ran: list[Any]) -> None:
     different = 0
-    for one in ran[:30]:
+    for one in bundled(ran)[:30]:
         both = run(models.beside(one.model, swapped=swapped))
         assert pairs.copy_undisturbed(one.outcome, both, second=swapped) == []
         different += bool(pairs.copy_undisturbed(one.outcome, both, second=not swapped))
@@ -150,6 +155,9 @@ def test_disjoint_copies(swapped: bool, ran: list[Any]) -> None:
 
 def test_isolated_request_elsewhere(ran: list[Any]) -> None:
     for one in ran[:30]:
+        if one.model.rules.rebalance is not None:
+            # when the last request ends a TBU may be reloading, and is as long as the run lasts
+            continue
         both = run(models.beside(one.model, requests=1))
         assert pairs.copy_undisturbed(one.outcome, both, second=False) == []
 
@@ -157,8 +165,8 @@ def test_isolated_request_elsewhere(ran: list[Any]) -> None:
 def test_shifted_arrivals(ran: list[Any]) -> None:
     """By multiples of the epoch, away from cycle 0, where no epoch hook runs; steals have a memory of quiet epochs."""
     shifted = 0
-    for one in ran:
-        if one.model.load.closed or one.model.rules.couples:
+    for one in bundled(ran):
+        if one.model.load.closed or one.model.rules.dispatch is not None:
             continue
         epoch = one.model.machine.epoch * max(1, one.model.load.step)
         early, late = models.later(one.model, 4 * epoch), models.later(one.model, 7 * epoch)
@@ -170,7 +178,7 @@ def test_shifted_arrivals(ran: list[Any]) -> None:
 
 
 def test_time_scaling(ran: list[Any]) -> None:
-    for one in ran[:40]:
+    for one in bundled(ran)[:40]:
         model = models.constant_times(one.model)
         first, slow = run(model), run(models.scaled(model, 3))
         assert pairs.times_scale(first, slow, 3) == []

@@ -10,10 +10,13 @@ from octomodel import lower, mapping
 from octomodel.elements import Element
 from octomodel.errors import RunError
 from octomodel.hardware import System
+from octomodel.kernels.model import Model
 from octomodel.load import trace
 from octomodel.policies import NOTHING, POLICIES, Policy
 from octomodel.program import branch, fork, task
-from octomodel.testing import Reference, run_reference
+from octomodel.testing import Reference, reference_views, run_reference
+from octomodel.testing.laws_models import until
+from octomodel.testing.reference_draws import Draws
 from octomodel.testing.scenarios import scenario
 from octomodel.workflow import Workflow
 
@@ -175,3 +178,48 @@ def test_the_bundled_policies_need_no_more_than_the_view(seed: int) -> None:
     for own, bundled in ((stealing, "stealing"), (shortest, "jsq")):
         expected = run_reference(made.lower(POLICIES[bundled]).model, log=True)
         assert run_reference(made.lower(own).model, log=True) == expected
+
+
+def with_others_longer(model: Model, horizon: int, patch: pytest.MonkeyPatch) -> tuple[Reference, Reference]:
+    """Run to a horizon, then again with every execution that has not ended before it longer than it was."""
+    now = run_reference(until(model, horizon), log=True)
+    ended = {event[1:4] for event in now.events if event[0] == 1}
+    drawn = Draws.run_cycles
+
+    def longer(self: Draws, request: int, phase: int, node: int, visit: int, *rest: Any) -> int:
+        cycles = drawn(self, request, phase, node, visit, *rest)
+        return cycles if (request, node, visit) in ended or cycles == 0 else cycles + 1000
+
+    with patch.context() as changed:
+        changed.setattr(Draws, "run_cycles", longer)
+        return now, run_reference(until(model, horizon), log=True)
+
+
+def foreseen(seeds: range, patch: pytest.MonkeyPatch) -> tuple[int, int]:
+    """Return in how many runs under policies of one's own what is still to come makes a difference, and in how many not."""
+    found = []
+    for seed in seeds:
+        made = scenario(seed, executions=80)
+        if made.policy.name == "own":
+            model = made.model
+            elapsed = run_reference(model).elapsed
+            pairs = [with_others_longer(model, 1 + elapsed * part // 4, patch) for part in (1, 2, 3)]
+            found.append(any(now != other for now, other in pairs))
+    return sum(found), len(found) - sum(found)
+
+
+def test_no_view_knows_how_long_a_run_will_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    noticed, not_noticed = foreseen(range(600_000, 600_060), monkeypatch)
+    assert noticed == 0 and not_noticed >= 12
+
+
+def test_a_view_that_looks_ahead_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    column = reference_views.column
+    view = reference_views.view
+
+    def ahead(world: Any, cluster: Any, **how: Any) -> Any:
+        return view(world, cluster, **how)._replace(tbu_since=column([tbu.stage_end for tbu in cluster.tbus]))
+
+    for module in ("reference_lending", "reference_routes", "reference_rebalance"):
+        monkeypatch.setattr(f"octomodel.testing.{module}.view", ahead)
+    assert foreseen(range(600_000, 600_060), monkeypatch)[0] >= 3
