@@ -7,6 +7,7 @@ bounds and may raise: then the call gives ``RAISED``. Interpreted, an address is
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -149,10 +150,16 @@ def _compile(rules: Rules, kind: str, world: Any) -> tuple[int, Any]:
         try:
             wrapper.compile(types_of)
         except NumbaError as error:
-            raise CompileError(kind, function, str(error)) from error
+            raise CompileError(kind, function, _said(error)) from error
         _check_answer(kind, plain)
     result = wrapper.overloads[types_of]
     return result.library.get_pointer_to_function(result.fndesc.llvm_func_name), result
+
+
+def _said(error: NumbaError) -> str:
+    """Return what a compiler's message says first, without its types of a whole view."""
+    lines = (line.strip() for line in re.sub(r"(View|Reports|Plan)\([^\n]*", r"\1", str(error)).splitlines())
+    return next(line for line in lines if line and not line.startswith("Failed in"))
 
 
 def _check_answer(kind: str, plain: Any) -> None:

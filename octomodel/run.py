@@ -102,8 +102,8 @@ def _raised(model: Model, world: World, kind: str) -> RunError:
     cluster, now = int(world.ctl["failed_cluster"][0]), int(world.ctl["now"][0])
     function = getattr(model.rules, kind)
     error = functions.again(model.rules, kind, interpret.lists(world), cluster, int(world.ctl["failed_at"][0]))
-    what = "an error" if error is None else f"{type(error).__name__}: {error}"
-    failure = RunError(f"policy.{kind}: {function.__qualname__} raised {what}; at cycle {now} in cluster {cluster}")
+    what = "an error" if error is None else f"{type(error).__name__} ({error})"
+    failure = RunError(f"policy: {function.__name__} raised {what} at cycle {now} in cluster {cluster}")
     failure.__cause__ = error
     return failure
 

@@ -114,7 +114,7 @@ class Policy:
     def rules(self, task_cycles: NDArray[np.float64], task_demand: NDArray[np.float64]) -> Rules:
         """Return the policy as a run needs it, with what its functions are told of each TB."""
         functions = (self.dispatch, self.route, self.rebalance)
-        bundled = all(f.__module__.startswith(_PACKAGE) for f in functions if f is not None)
+        bundled = all((f.__module__ or "").startswith(_PACKAGE) for f in functions if f is not None)
         return Rules(
             *functions,
             names=tuple(self.params),
