@@ -21,13 +21,12 @@ from numpy.typing import NDArray
 def _intrinsic(readonly: bool) -> Any:
     """Return the function of compiled code that makes columns."""
 
-    @intrinsic(prefer_literal=True)
     def compiled(typing_context: Any, table: Any, first: Any, shape: Any, field: Any) -> Any:
         name: str = field.literal_value
         dimensions = 1 if isinstance(shape, types.Integer) else 2
         typ = types.Array(table.dtype.typeof(name) if name else table.dtype, dimensions, "A", readonly=readonly)
         size = table.dtype.size if name else typ.dtype.bitwidth // 8
-        extent = types.intp if dimensions == 1 else types.UniTuple(types.intp, 2)
+        extent = types.intp if dimensions == 1 else types.containers.UniTuple(types.intp, 2)
 
         def build(context: Any, builder: Any, signature: Any, arguments: Any) -> ir.Value:
             data = cgutils.create_struct_proxy(table)(context, builder, value=arguments[0]).data
@@ -55,7 +54,7 @@ def _intrinsic(readonly: bool) -> Any:
 
         return typ(table, types.intp, extent, field), build
 
-    return compiled
+    return intrinsic(prefer_literal=True)(compiled)
 
 
 def copied_open_column(table: list[Any], first: int, shape: int | tuple[int, int], field: str) -> NDArray[Any]:

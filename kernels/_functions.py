@@ -170,8 +170,7 @@ def _check_answer(kind: str, plain: Any) -> None:
             raise CompileError(kind, plain.py_func, f"it answers {answer}, no integer")
 
 
-@intrinsic
-def _by_address(typing_context: Any, w: Any, where: Any, c: Any, x: Any) -> Any:
+def _by_address_of(typing_context: Any, w: Any, where: Any, c: Any, x: Any) -> Any:
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> ir.Value:
         taken = [signature.args[0], types.int64, types.int64]
         kind = context.call_conv.get_function_type(types.int64, taken)
@@ -182,6 +181,9 @@ def _by_address(typing_context: Any, w: Any, where: Any, c: Any, x: Any) -> Any:
         return builder.select(status.is_ok, answer, context.get_constant(types.int64, RAISED))
 
     return types.int64(w, types.int64, types.int64, types.int64), build
+
+
+_by_address: Any = intrinsic(_by_address_of)
 
 
 def _by_place(w: Any, where: int, c: int, x: int) -> int:

@@ -133,4 +133,5 @@ def tools(names: tuple[str, ...], real: bool) -> Tools:
         return kind(*w.params)
 
     made = (view_of, candidates_of, reports_of, plan_of, params_of if real else copied_params)
-    return Tools(*(compiled(function) if real else function for function in made), column, open_column)
+    ready = [compiled(function) if real else function for function in made]
+    return Tools._make([*ready, column, open_column])

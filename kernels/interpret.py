@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
@@ -53,7 +53,7 @@ def _write_back(array: NDArray[Any], values: list[Any]) -> None:
 def lists(state: S) -> S:
     """Return a named tuple of arrays as one of lists, records as objects."""
     arrays: tuple[NDArray[Any], ...] = tuple(state)  # type: ignore[arg-type]
-    return cast(S, type(state)(*map(_lists, arrays)))
+    return type(state)(*map(_lists, arrays))
 
 
 def call(kernel: Callable[[S, int], int], state: S, argument: int) -> int:

@@ -163,7 +163,8 @@ def _task_cycles(workflow: Workflow, system: System) -> NDArray[np.float64]:
     """Return the mean cycles of an execution of each task at speed 1, 0 for one that is never reached."""
     demand = profile_demand(workflow, system, None)
     visits = np.array(list(workflow.visits().values()))
-    return np.divide(demand, visits, out=np.zeros(len(demand)), where=visits > 0)
+    mean: NDArray[np.float64] = np.divide(demand, visits, out=np.zeros(len(demand)), where=visits > 0)
+    return mean
 
 
 def _requests(load: Load, requests: int | None) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,8 +11,6 @@ import pytest
 from octomodel import ideal, lower, mapping
 from octomodel.bounds import bounds
 from octomodel.hardware import System
-from octomodel.kernels import cluster
-from octomodel.kernels._jit import JIT_ENABLED
 from octomodel.kernels.model import NO_HORIZON, Model
 from octomodel.load import Load, closed, periodic, poisson, trace
 from octomodel.outcome import Outcome
@@ -41,7 +38,12 @@ def agreed(model: Model) -> Outcome:
 
 
 def lowered(
-    system: System, load: Load, placed: mapping.Mapping, policy: str | Policy = "static", workflow: Workflow = PAIR, epochs: int = 0
+    system: System,
+    load: Load,
+    placed: mapping.Mapping,
+    policy: str | Policy = "static",
+    workflow: Workflow = PAIR,
+    epochs: int = 0,
 ) -> Model:
     return lower.lower(workflow, system, load, placed, policy=policy, epochs=epochs).model
 

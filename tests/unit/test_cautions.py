@@ -111,7 +111,10 @@ def test_a_bias_of_more_than_a_thousandth_is_there() -> None:
     assert float(ds.makespan_cycles[0]) / 400_000 == pytest.approx(mean * 1.00115, rel=0.005)
 
 
-@pytest.mark.parametrize("policy", ["jsq", om.Policy("both", dispatch=POLICIES["stealing"].dispatch, route=POLICIES["jsq"].route)])
+BOTH = om.Policy("both", dispatch=POLICIES["stealing"].dispatch, route=POLICIES["jsq"].route)
+
+
+@pytest.mark.parametrize("policy", ["jsq", BOTH])
 def test_a_choice_of_one_cluster(policy: Any) -> None:
     other = {"jsq": "static"}.get(policy, "stealing")
     with pytest.warns(ModelWarning, match=f"policy {getattr(policy, 'name', policy)}: same as {other}: no task has"):
