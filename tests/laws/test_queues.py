@@ -13,7 +13,6 @@ from octomodel.engine import simulate
 from octomodel.hardware import System
 from octomodel.kernels.model import Model
 from octomodel.load import Load, closed, renewal
-from octomodel.policies import POLICIES
 from octomodel.run import run
 from octomodel.testing import laws_pairs as pairs
 from octomodel.testing.laws_tree import Trees
@@ -85,9 +84,8 @@ def test_relabelling() -> None:
         if not isinstance(slots, int):
             slots = {names[name]: places for name, places in dict(slots).items()}
         options = {"seed": seed, "horizon": made.horizon, "step": made.step, "epochs": made.epochs}
-        codes = {"dispatch": made.policy.dispatch, "route": made.policy.route}
         system = made.system.with_(queue_slots=slots)
-        model = lower.lower(workflow, system, made.load, made.mapping, **options, **codes).model
+        model = lower.lower(workflow, system, made.load, made.mapping, **options, policy=made.policy).model
         assert pairs.identical(run(made.model, threads=1), run(model, threads=1)) == []
         permuted += len(old) > 1
     assert permuted > 15
@@ -109,8 +107,7 @@ def test_descriptions_round_trip(order: Any) -> None:
         system = System.from_dict(order(made.system.to_dict()))
         source = Load.from_dict(order(made.load.to_dict()))
         options = {"seed": seed, "horizon": made.horizon, "step": made.step, "epochs": made.epochs}
-        codes = {"dispatch": made.policy.dispatch, "route": made.policy.route}
-        again = lower.lower(workflow, system, source, made.mapping, **options, **codes).model
+        again = lower.lower(workflow, system, source, made.mapping, **options, policy=made.policy).model
         assert pairs.identical(run(made.model, threads=1), run(again, threads=1)) == []
 
 
@@ -123,9 +120,8 @@ def test_splitting_replications_changes_nothing() -> None:
     xarray.testing.assert_identical(three.isel(replication=slice(2)).drop_attrs(), two.drop_attrs())
     prints = [str(value) for value in three.fingerprint.values]
     assert len(set(prints)) == 3
-    codes = {"dispatch": POLICIES["jsq"].dispatch, "route": POLICIES["jsq"].route}
     parts = (made.workflow, made.system, made.load, made.mapping)
-    apart = [lower.lower(*parts, seed=9, replication=r, **codes).model for r in range(3)]
+    apart = [lower.lower(*parts, seed=9, replication=r, policy="jsq").model for r in range(3)]
     assert [run(model, threads=1).fingerprint for model in apart] == prints
 
 
