@@ -250,7 +250,7 @@ FAULTS = (
         "take_port(w, c, t, task)",
         "t + w.task[task].reload",
     ),
-    Fault("the only token of a queue is not moved", "13.9", "rebalance", "move", "station.fresh_len == 0", "station.fresh_len < 2"),
+    Fault("the only token of a queue stays", "13.9", "rebalance", "move", "station.fresh_len == 0", "station.fresh_len < 2"),
     Fault("refused items are not counted", "13.10", "rebalance", "rebalance", "cluster.plan_refusals += 1", "pass"),
     Fault("one round is enough", "3.1", "cluster", "rounds", "= next_cycle(w, c, t)", "= max(t + 1, next_cycle(w, c, t))"),
 )
