@@ -133,6 +133,8 @@ def _run_cluster(w: World, g: int, c: int) -> int:
     ctl.others = others(w)
     t = cluster.next
     unlimited = w.pipeline[cluster.pipeline].window < 0
+    # nobody to look up to, and no pool that can run out
+    alone = ctl.order_n == 1 and not unlimited
     bound = ctl.horizon
     if ctl.step > 0:
         bound = min(bound, (t // ctl.step + 1) * ctl.step)
@@ -151,7 +153,8 @@ def _run_cluster(w: World, g: int, c: int) -> int:
             status = needs_room(w, c, t)
             if status != DONE:
                 break
-        t = cycle(w, c, t)
+        until = min(bound, cluster.hook, MAX_CYCLE) if alone else t
+        t = cycle(w, c, t, until)
         cluster.next = t
         if ctl.failed != 0:
             status = ctl.failed

@@ -6,6 +6,7 @@ from . import lists
 from ._jit import jit, rare
 from .account import due_push
 from .codes import ASK, BY_INGRESS, BY_SOURCE, CREDIT, REFUSE, REPORT, TOKEN
+from .control import free_slots
 from .execute import leave_fresh
 from .link import join_link
 from .model import JOIN
@@ -85,7 +86,8 @@ def _take_in(w: World, c: int, t: int, token: int) -> None:
     arrived.holder = BY_INGRESS
     lists.insert(w, 3 * station + lists.LINE, token)
     w.station[station].line_len += 1
-    due_push(w, station)
+    if free_slots(w, station) > 0:
+        due_push(w, station)
 
 
 def _answer(w: World, c: int, t: int, message: int) -> None:

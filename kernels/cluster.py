@@ -77,13 +77,14 @@ def _hand_out(w: World, c: int, t: int) -> None:
         number = w.due_take[place]
         station = w.station[number]
         station.take_due = 0
-        while station.again_len > 0 and station.idle > 0:
+        # idle owners first: with one of them the loops end as the processor expects
+        while station.idle > 0 and station.again_len > 0:
             take(w, c, t, lowest_idle(w, number), number)
         if station.slots == 0:
             while station.fresh_len > 0:
                 take(w, c, t, w.token[w.queue[3 * number + lists.FRESH].head].owner, number)
         else:
-            while station.fresh_len > 0 and station.idle > 0:
+            while station.idle > 0 and station.fresh_len > 0:
                 take(w, c, t, lowest_idle(w, number), number)
     ctl.take_n = 0
 
@@ -198,10 +199,12 @@ def _next_cycle(w: World, c: int, t: int) -> int:
     following = cluster.arrival
     if first(w, c) < NO_EVENT:
         following = min(following, first(w, c) >> TBU_BITS)
-    for queue in (lists.DECIDING, lists.TRANSFERS, lists.INGRESS):
-        head = w.queue[queues + queue].head
-        if head >= 0:
-            following = min(following, w.token[head].time)
+    deciding, transfer = w.queue[queues + lists.DECIDING].head, w.queue[queues + lists.TRANSFERS].head
+    message = w.queue[queues + lists.INGRESS].head
+    if deciding & transfer & message >= 0:
+        for head in (deciding, transfer, message):
+            if head >= 0:
+                following = min(following, w.token[head].time)
     if ctl.rebalance != 0 and w.queue[ctl.load_queues + c].head >= 0:
         following = min(following, w.token[w.queue[ctl.load_queues + c].head].time)
     return int(max(following, t))
@@ -210,17 +213,20 @@ def _next_cycle(w: World, c: int, t: int) -> int:
 next_cycle = jit(_next_cycle)
 
 
-def _rounds(w: World, c: int, t: int) -> int:
-    """Repeat the phases of cycle ``t`` until a round would change nothing (rule 3.1); return the next cycle.
+def _rounds(w: World, c: int, t: int, until: int) -> int:
+    """Repeat the phases of cycle ``t`` until a round would change nothing (rule 3.1), then those of every later cycle
+    before ``until`` for which the budget suffices; return the next cycle.
 
-    In: cluster, ctl, group.
+    In: cluster, group, queue. In-out: ctl.
     """
     ctl = w.ctl[0]
     cluster = w.cluster[c]
     group = w.group[cluster.group]
-    following = t
-    while following == t:
-        ingress(w, c, t)
+    queues = ctl.cluster_queues + 4 * c
+    while True:
+        # of two heads both are -1 when this is
+        if w.queue[queues + lists.TRANSFERS].head & w.queue[queues + lists.INGRESS].head >= 0:
+            ingress(w, c, t)
         if ctl.rebalance != 0:
             end_loads(w, c, t)
         while first(w, c) >> TBU_BITS == t:
@@ -239,7 +245,12 @@ def _rounds(w: World, c: int, t: int) -> int:
             if ctl.failed != 0:
                 return t
         following = next_cycle(w, c, t)
-    return following
+        if following > t:
+            if following >= until or ctl.budget <= 1:
+                return following
+            ctl.budget -= 1
+            t = following
+            ctl.now = t
 
 
 rounds = jit(_rounds)
@@ -265,16 +276,16 @@ def _sample_stations(w: World, c: int, t: int) -> None:
 sample_stations = jit(_sample_stations)
 
 
-def _cycle(w: World, c: int, t: int) -> int:
-    """Let cluster ``c`` do all that is due at cycle ``t``, and return when it next has anything due; cost follows what
-    is due, not the size of the cluster.
+def _cycle(w: World, c: int, t: int, until: int) -> int:
+    """Let cluster ``c`` do all that is due at cycle ``t``, and at the later ones before ``until``, no epoch hook among
+    them; return when it next has anything due. Cost follows what is due, not the size of the cluster.
 
     In: group, pipeline. In-out: cluster, ctl.
     """
     ctl = w.ctl[0]
     ctl.now = t
     cluster = w.cluster[c]
-    following = rounds(w, c, t)
+    following = rounds(w, c, t, until)
     if cluster.hook == t:
         group = w.group[cluster.group]
         if group.unfinished > 0 or group.last_end >= t:
@@ -288,7 +299,7 @@ def _cycle(w: World, c: int, t: int) -> int:
             needed = goes_on or w.pipeline[cluster.pipeline].reports != 0
             cluster.hook = t + ctl.epoch if needed or t < ctl.last_sample else NEVER
             if goes_on and ctl.failed == 0:
-                following = rounds(w, c, t)
+                following = rounds(w, c, t, t)
         else:
             cluster.hook = NEVER
     return int(min(following, cluster.hook))

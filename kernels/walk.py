@@ -6,7 +6,7 @@ from . import lists
 from ._jit import inlined, jit, rare
 from .account import due_push, record
 from .codes import BY_TBU, CREDIT, EVENT_DECISION, NEVER
-from .control import choose_cluster, decide, spread, visit, work
+from .control import choose_cluster, decide, free_slots, spread, visit, work
 from .link import join_link
 from .model import END, FORK, JOIN, TASK
 from .owners import hold
@@ -98,7 +98,9 @@ def _step(w: World, c: int, t: int, token: int) -> bool:
                 moving.time = t
                 lists.insert(w, 3 * station + lists.LINE, token)
                 w.station[station].line_len += 1
-                due_push(w, station)
+                # whatever frees a slot later notes it itself
+                if free_slots(w, station) > 0:
+                    due_push(w, station)
                 return False
             w.station[station].used += 1
     elif kind == JOIN:
