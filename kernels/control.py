@@ -94,6 +94,7 @@ def _asked_route(w: World, c: int, token: int, task: int, n: int) -> int:
             return int(answer)
     if answer == RAISED:
         ctl.failed = ROUTE_RAISED
+        ctl.budget = 0
         ctl.failed_cluster = c
         ctl.failed_at = n
     w.cluster[c].misroutes += 1

@@ -22,7 +22,7 @@ from .heap import cancel, schedule
 from .owners import end_change, hold, idle
 from .residents import take_port, victim
 from .traverse import cycles_for
-from .walk import advance_one
+from .walk import advance_one, advance_output
 from .world import World
 
 
@@ -197,7 +197,7 @@ def _finish(w: World, c: int, t: int, u: int) -> None:
         token.key = BY_TBU << 60 | tbu.number << 40
         tbu.pending = 1
         tbu.control = 0
-        advance_one(w, c, t, number)
+        advance_output(w, c, t, number)
         if tbu.pending > 0:
             hold(w, u, t)
 

@@ -78,34 +78,43 @@ def _goes_in(w: World, c: int, t: int, token: int, station_number: int) -> bool:
     return bool(deciding < 0 or w.token[deciding].time > t)
 
 
-def _step(w: World, c: int, t: int, token: int) -> bool:
-    """Let ``token`` reach the node it is bound for; return whether it goes straight on to another (rule 4.1).
+def _reach_task(w: World, c: int, t: int, token: int) -> None:
+    """Let ``token`` reach the TASK it is bound for: draw its work, choose its cluster, and let it go there or stand in line
+    (rule 4.1).
 
-    In: ctl, join, node, request. In-out: cluster, station, tbu, token.
+    In: ctl, node. In-out: station, token.
+    """
+    moving = w.token[token]
+    task = w.node[moving.node].task
+    # drawn here, long before it is needed, so that no event waits for it
+    moving.work = work(w, token, DOMAIN_TIME, visit(w, token))
+    moving.cluster = c if moving.routed != 0 else choose_cluster(w, c, token, task)
+    moving.routed = 0
+    station = c * w.ctl[0].n_task + task
+    if moving.cluster == c and moving.mark == 0:
+        if not goes_in(w, c, t, token, station):
+            moving.time = t
+            lists.insert(w, 3 * station + lists.LINE, token)
+            w.station[station].line_len += 1
+            # whatever frees a slot later notes it itself
+            if free_slots(w, station) > 0:
+                due_push(w, station)
+            return
+        w.station[station].used += 1
+    push(w, c, t, token)
+
+
+def _step(w: World, c: int, t: int, token: int) -> bool:
+    """Let ``token`` reach the node it is bound for, no TASK; return whether it goes straight on to another (rule 4.1).
+
+    In: ctl, join, node, request. In-out: cluster, tbu, token.
     """
     ctl = w.ctl[0]
     moving = w.token[token]
     node = w.node[moving.node]
     kind = node.kind
-    if kind == TASK:
-        # drawn here, long before it is needed, so that no event waits for it
-        moving.work = work(w, token, DOMAIN_TIME, visit(w, token))
-        moving.cluster = c if moving.routed != 0 else choose_cluster(w, c, token, node.task)
-        moving.routed = 0
-        station = c * ctl.n_task + node.task
-        if moving.cluster == c and moving.mark == 0:
-            if not goes_in(w, c, t, token, station):
-                moving.time = t
-                lists.insert(w, 3 * station + lists.LINE, token)
-                w.station[station].line_len += 1
-                # whatever frees a slot later notes it itself
-                if free_slots(w, station) > 0:
-                    due_push(w, station)
-                return False
-            w.station[station].used += 1
-    elif kind == JOIN:
+    if kind == JOIN:
         moving.cluster = w.join[moving.request * ctl.n_join + node.join_number].cluster
-    if kind == TASK or kind == JOIN:
         push(w, c, t, token)
         return False
     if kind == END:
@@ -127,7 +136,23 @@ def _step(w: World, c: int, t: int, token: int) -> bool:
 
 
 goes_in = jit(_goes_in)
+reach_task = inlined(_reach_task)
 step = jit(_step)
+
+
+def _go_on(w: World, c: int, t: int, token: int) -> None:
+    """Let one token advance from the node it is bound for to where it stops.
+
+    In: node, token.
+    """
+    while w.node[w.token[token].node].kind != TASK:
+        if not step(w, c, t, token):
+            return
+    reach_task(w, c, t, token)
+
+
+go_on = jit(_go_on)
+go_on_here = inlined(_go_on)
 
 
 def _advance(w: World, c: int, t: int) -> None:
@@ -138,9 +163,7 @@ def _advance(w: World, c: int, t: int) -> None:
     ctl = w.ctl[0]
     while ctl.stack > 0:
         ctl.stack -= 1
-        token = w.stack[ctl.stack]
-        while step(w, c, t, token):
-            pass
+        go_on(w, c, t, w.stack[ctl.stack])
 
 
 advance = jit(_advance)
@@ -148,12 +171,22 @@ advance = jit(_advance)
 
 def _advance_one(w: World, c: int, t: int, token: int) -> None:
     """Let one token advance from the node it is bound for, and all that follows from it."""
-    while step(w, c, t, token):
-        pass
+    go_on(w, c, t, token)
     advance(w, c, t)
 
 
 advance_one = inlined(_advance_one)
+
+
+def _advance_output(w: World, c: int, t: int, token: int) -> None:
+    """Let the output of a run advance, and all that follows from it: the way nearly every token goes, so it has code of its
+    own.
+    """
+    go_on_here(w, c, t, token)
+    advance(w, c, t)
+
+
+advance_output = inlined(_advance_output)
 
 
 def _decisions(w: World, c: int, t: int) -> None:
