@@ -72,6 +72,8 @@ def _or_zeros(values: F64, n: int) -> F64:
 def _program(model: Model) -> dict[str, Any]:
     p = model.program
     joins = p.node_kind == JOIN
+    # where a node has no law nobody looks
+    law = np.maximum(p.node_law.reshape(-1), 0)
     used = np.flatnonzero(np.diff(p.attribute_indptr) > 0)
     first = p.attribute_indptr[:-1]
     if not np.all(p.attribute_law[used] < 0):
@@ -99,7 +101,9 @@ def _program(model: Model) -> dict[str, Any]:
         "law_at": _filled(
             wd.LAW_AT,
             p.node_law.size,
-            law=p.node_law.reshape(-1),
+            kind=p.law_kind[law],
+            offset=p.law_offset[law],
+            size=p.law_size[law],
             base=p.node_base.reshape(-1),
             slope=p.node_slope.reshape(-1),
         ),

@@ -8,7 +8,7 @@ from ._jit import jit, rare
 from .arrive import admit, ingress
 from .codes import ASK, DISPATCH_RAISED, IDLE, NEVER, NO_EVENT, TBU_BITS, TBU_MASK
 from .control import free_slots
-from .execute import end_stage, lowest_idle, take
+from .execute import end_stage, lowest_idle, take_from
 from .heap import first
 from .link import join_link
 from .push import push
@@ -79,13 +79,13 @@ def _hand_out(w: World, c: int, t: int) -> None:
         station.take_due = 0
         # idle owners first: with one of them the loops end as the processor expects
         while station.idle > 0 and station.again_len > 0:
-            take(w, c, t, lowest_idle(w, number), number)
+            take_from(w, c, t, lowest_idle(w, number), number, number)
         if station.slots == 0:
             while station.fresh_len > 0:
-                take(w, c, t, w.token[w.queue[3 * number + lists.FRESH].head].owner, number)
+                take_from(w, c, t, w.token[w.queue[3 * number + lists.FRESH].head].owner, number, number)
         else:
             while station.idle > 0 and station.fresh_len > 0:
-                take(w, c, t, lowest_idle(w, number), number)
+                take_from(w, c, t, lowest_idle(w, number), number, number)
     ctl.take_n = 0
 
 
@@ -137,7 +137,7 @@ def _lend_to(w: World, c: int, t: int, u: int, task: int) -> None:
     cluster.spill_max = max(cluster.spill_max, cluster.spill_slots - cluster.spill_free)
     tbu.lent = 1
     tbu.places = places
-    take(w, c, t, u, c * ctl.n_task + task)
+    take_from(w, c, t, u, c * ctl.n_task + task, c * ctl.n_task + tbu.task)
 
 
 def _has_place(w: World, u: int, task: int) -> bool:

@@ -133,18 +133,17 @@ def _work(w: World, token: int, domain: int, visit_number: int) -> float:
     """Return what the law of the token's node draws at this visit, times its scale; -1 when the law is exactly 0 or the
     scale is 0 or less (rules 2.3, 2.4).
 
-    In: attributes, ctl, knots, law, law_at, node, request, token.
+    In: attributes, ctl, knots, law_at, node, request, token.
     """
     ctl = w.ctl[0]
     number = w.token[token].request
     request = w.request[number]
     node = w.token[token].node
-    at = w.law_at[request.phase * ctl.n_node + node]
-    law = w.law[at.law]
-    scale = at.base
+    law = w.law_at[request.phase * ctl.n_node + node]
+    scale = law.base
     attribute = w.node[node].attribute
     if attribute >= 0:
-        scale = at.base + at.slope * w.attributes[number * ctl.n_attribute + attribute]
+        scale = law.base + law.slope * w.attributes[number * ctl.n_attribute + attribute]
     if scale <= 0.0 or (law.kind == CONSTANT and w.knots[law.offset] == 0):
         return -1.0
     u = draw(request.key, domain, node, visit_number, 0)

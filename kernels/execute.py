@@ -64,8 +64,9 @@ def _leave_fresh(w: World, station_number: int, t: int) -> int:
 leave_fresh = inlined(_leave_fresh)
 
 
-def _take(w: World, c: int, t: int, u: int, station_number: int) -> None:
-    """Let idle TBU ``u`` take the next token of a station that has one: recirculated ones first (rule 4.5).
+def _take_from(w: World, c: int, t: int, u: int, station_number: int, home: int) -> None:
+    """Let idle TBU ``u``, whose home is the station ``home``, take the next token of a station that has one:
+    recirculated ones first (rule 4.5).
 
     In: ctl. In-out: station, tbu, token.
     """
@@ -80,64 +81,63 @@ def _take(w: World, c: int, t: int, u: int, station_number: int) -> None:
     else:
         token = leave_fresh(w, station_number, t)
     if tbu.reserved < 0:
-        w.station[c * w.ctl[0].n_task + tbu.task].idle -= 1
+        w.station[home].idle -= 1
     tbu.reserved = -1
     tbu.token = token
     station.busy += 1
-    prepare(w, c, t, u)
+    prepare(w, c, t, u, station_number - c * w.ctl[0].n_task)
 
 
-def _prepare(w: World, c: int, t: int, u: int) -> None:
-    """Let TBU ``u`` get ready for the configuration of the token it took; when that takes no time, run (rule 5.3).
+def _prepare(w: World, c: int, t: int, u: int, tb: int) -> None:
+    """Let TBU ``u`` get ready for the configuration of the TB whose token it took; when that takes no time, run (rule
+    5.3).
 
-    In: ctl, node, task, token. In-out: cluster, resident, tbu.
+    In: ctl, task. In-out: cluster, resident, tbu.
     """
     ctl = w.ctl[0]
     tbu = w.tbu[u]
-    tb = w.node[w.token[tbu.token].node].task
     tbu.tb = tb
     config = w.task[tb].config
     if config == tbu.config:
-        begin(w, c, t, u)
+        begin(w, c, t, u, tb)
         return
     cluster = w.cluster[c]
     first = u * ctl.n_residents
     for place in range(first, first + ctl.n_residents):
         if w.resident[place].config == config:
             cluster.switches += 1
-            wait(w, c, t, u, SWITCHING, t + ctl.switch_cycles)
+            wait(w, c, t, u, tb, SWITCHING, t + ctl.switch_cycles)
             return
         if w.resident[place].config == -2 - config:
-            wait(w, c, t, u, RELOADING, w.resident[place].used)
+            wait(w, c, t, u, tb, RELOADING, w.resident[place].used)
             return
     cluster.reloads += 1
     w.resident[victim(w, u, w.task[tbu.task].config)].config = config
-    wait(w, c, t, u, RELOADING, take_port(w, c, t, tb))
+    wait(w, c, t, u, tb, RELOADING, take_port(w, c, t, tb))
 
 
-def _wait(w: World, c: int, t: int, u: int, state: int, until: int) -> None:
-    """Let TBU ``u`` switch or reload until a cycle.
+def _wait(w: World, c: int, t: int, u: int, tb: int, state: int, until: int) -> None:
+    """Let TBU ``u`` switch or reload for a TB until a cycle.
 
     In-out: tbu.
     """
     enter(w, u, t, state)
     if until == t:
-        begin(w, c, t, u)
+        begin(w, c, t, u, tb)
     else:
         w.tbu[u].stage = PREPARING
         schedule(w, c, w.tbu[u].number, until)
 
 
-def _begin(w: World, c: int, t: int, u: int) -> None:
-    """Begin the run of the token TBU ``u`` took (rules 2.3, 5.5).
+def _begin(w: World, c: int, t: int, u: int, tb: int) -> None:
+    """Begin the run of the token of a TB that TBU ``u`` took (rules 2.3, 5.5).
 
     In: ctl, task, token. In-out: resident, tbu.
     """
     ctl = w.ctl[0]
     tbu = w.tbu[u]
-    token = w.token[tbu.token]
-    task = w.task[tbu.tb]
-    cycles = cycles_for(token.work, task.speedup * tbu.speed)
+    task = w.task[tb]
+    cycles = cycles_for(w.token[tbu.token].work, task.speedup * tbu.speed)
     tbu.config = task.config
     tbu.run_start = t
     tbu.stage = RUNNING
@@ -152,7 +152,7 @@ def _begin(w: World, c: int, t: int, u: int) -> None:
 begin = jit(_begin)
 wait = jit(_wait)
 prepare = jit(_prepare)
-take = inlined(_take)
+take_from = inlined(_take_from)
 
 
 def _finish(w: World, c: int, t: int, u: int) -> None:
@@ -214,7 +214,7 @@ def _end_stage(w: World, c: int, t: int, number: int) -> None:
     cancel(w, c, number)
     u = w.cluster[c].tbu + number
     if w.tbu[u].stage == PREPARING:
-        begin(w, c, t, u)
+        begin(w, c, t, u, w.tbu[u].tb)
     elif w.tbu[u].stage == CHANGING:
         end_change(w, c, t, u)
     else:

@@ -107,13 +107,12 @@ def _idle(w: World, u: int, t: int) -> None:
     """
     enter(w, u, t, IDLE)
     tbu = w.tbu[u]
-    if tbu.lent == 0:
-        w.station[tbu.cluster * w.ctl[0].n_task + tbu.task].busy -= 1
-    tbu.lent = 0
-    cluster = w.cluster[tbu.cluster]
-    cluster.news += 1
     station = tbu.cluster * w.ctl[0].n_task + tbu.task
     home = w.station[station]
+    if tbu.lent == 0:
+        home.busy -= 1
+    tbu.lent = 0
+    w.cluster[tbu.cluster].news += 1
     home.idle += 1
     if home.fresh_len > 0 or home.again_len > 0:
         due_take(w, station)

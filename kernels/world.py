@@ -27,7 +27,7 @@ def record(integers: str, floats: str = "") -> np.dtype[Any]:
 
 
 NODE = record("kind task join loop out_bytes attribute select items milestone fan_out edge edge_end join_number")
-LAW_AT = record("law", "base slope")
+LAW_AT = record("kind offset size", "base slope")
 LAW = record("kind offset size")
 TASK = record("node config reload", "speedup cycles demand")
 ATTRIBUTE = record("law first count")
