@@ -183,7 +183,7 @@ def _machine(model: Model) -> dict[str, Any]:
     arrival = np.full(n_cluster, NEVER)
     waiting = requests > 0
     arrival[m.pipeline_home[waiting]] = load.source_arrival[load.source_indptr[:-1][waiting]]
-    reported = _reported(model, stations, [member[a:b] for a, b in zip(member_first, member_first[1:], strict=False)])
+    reported = _reported(model, stations, reports, member, member_first)
     pipeline_of = m.cluster_pipeline
     spill = m.cluster_spill
     # a leaf for each TBU, so many that every place above has two below
@@ -253,19 +253,19 @@ def _report_slots(model: Model) -> int:
     return int(np.bincount(model.machine.cluster_pipeline).max()) + (4 if model.rules.rebalance is not None else 0)
 
 
-def _reported(model: Model, stations: wd.Records, members: list[I64]) -> wd.Records:
+def _reported(model: Model, stations: wd.Records, reports: I64, member: I64, first: I64) -> wd.Records:
     """Return what the clusters know of each other before the first report: the others are empty (rules 7.3, 13.6)."""
     n_cluster, n_task = len(model.machine.cluster_cbus), len(model.program.task_node)
     slots, rebalances = _report_slots(model), model.rules.rebalance is not None
     place = stations.reshape(n_cluster, n_task)
-    choice = any((np.count_nonzero(place["mapped"][inside], axis=0) > 1).any() for inside in members)
-    reported = _filled(wd.REPORTED, n_cluster * slots * n_task if choice or rebalances else 0)
+    reported = _filled(wd.REPORTED, n_cluster * slots * n_task if reports.any() or rebalances else 0)
     if not len(reported):
         return reported
     seen = reported.reshape(n_cluster, slots, n_task)
     free = np.where(place["slots"] == 0, place["idle"], place["slots"])
     free[place["mapped"] == 0] = 0
-    for inside in members:
+    for pipeline in range(len(reports)):
+        inside = member[first[pipeline] : first[pipeline + 1]]
         seen["free"][inside, : len(inside)] = free[inside][None]
         seen["owners"][inside, : len(inside)] = place["mapped"][inside][None]
     if rebalances:

@@ -136,6 +136,7 @@ def _lend_to(w: World, c: int, t: int, u: int, task: int) -> None:
     cluster.spill_free -= places
     cluster.spill_max = max(cluster.spill_max, cluster.spill_slots - cluster.spill_free)
     tbu.lent = 1
+    tbu.special = 1
     tbu.places = places
     take_from(w, c, t, u, c * ctl.n_task + task, c * ctl.n_task + tbu.task)
 

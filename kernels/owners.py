@@ -99,27 +99,56 @@ end_change = jit(_end_change)
 begin_change = rare(_begin_change)
 
 
-def _idle(w: World, u: int, t: int) -> None:
-    """Let TBU ``u`` be idle from cycle ``t`` on: its station may hand it a token, its cluster has news (rules 3.7,
-    6.2); or it changes its home (13.7).
+def _come_free(w: World, u: int, t: int) -> None:
+    """Let TBU ``u``, whose own run was one of its home, be idle: its station may hand it a token, its cluster has news
+    (rules 3.7, 6.2).
 
-    In: ctl. In-out: cluster, station, tbu.
+    In: ctl, tbu. In-out: cluster, station.
     """
     enter(w, u, t, IDLE)
     tbu = w.tbu[u]
     station = tbu.cluster * w.ctl[0].n_task + tbu.task
     home = w.station[station]
-    if tbu.lent == 0:
-        home.busy -= 1
-    tbu.lent = 0
+    home.busy -= 1
     w.cluster[tbu.cluster].news += 1
     home.idle += 1
     if home.fresh_len > 0 or home.again_len > 0:
         due_take(w, station)
     if home.slots == 0 and home.line_len > 0:
         due_push(w, station)
+
+
+come_free = inlined(_come_free)
+
+
+def _come_free_otherwise(w: World, u: int, t: int) -> None:
+    """Let TBU ``u`` be idle that was lent, or is to change its home (rules 6.5, 13.7).
+
+    In: ctl. In-out: station, tbu.
+    """
+    tbu = w.tbu[u]
+    if tbu.lent != 0:
+        # counted by the station whose token it ran
+        w.station[tbu.cluster * w.ctl[0].n_task + tbu.task].busy += 1
+    tbu.lent = 0
+    tbu.special = 0
+    come_free(w, u, t)
     if tbu.change >= 0:
         begin_change(w, tbu.cluster, t, u)
+
+
+come_free_otherwise = rare(_come_free_otherwise)
+
+
+def _idle(w: World, u: int, t: int) -> None:
+    """Let TBU ``u`` be idle from cycle ``t`` on.
+
+    In: tbu.
+    """
+    if w.tbu[u].special != 0:
+        come_free_otherwise(w, u, t)
+    else:
+        come_free(w, u, t)
 
 
 def _hold(w: World, u: int, t: int) -> None:

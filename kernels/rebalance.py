@@ -21,6 +21,7 @@ def _due(w: World, c: int, t: int, u: int) -> None:
     """
     tbu = w.tbu[u]
     tbu.change = tbu.next
+    tbu.special = 1
     if tbu.state == IDLE and tbu.reserved < 0:
         begin_change(w, c, t, u)
 

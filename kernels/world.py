@@ -32,20 +32,20 @@ LAW = record("kind offset size")
 TASK = record("node config reload", "speedup cycles demand")
 ATTRIBUTE = record("law first count")
 TBU = record(
-    "cluster number task state since stage token pending control config reserved asked run_start lent places"
-    " tb next change",
+    "state since stage token pending task special config reserved run_start number cluster lent tb control asked places"
+    " next change",
     "speed",
 )
 RESIDENT = record("config used")
 QUEUE = record("head tail")
 STATION = record(
-    "owner owner_end idle slots used line_len fresh_len again_len busy push_due take_due executions run_cycles"
+    "owner owners idle slots used line_len fresh_len again_len busy push_due take_due executions run_cycles"
     " fresh_taken fresh_wait queue_integral queue_since queue_max recirculation_taken recirculation_wait"
-    " line_wait owners mapped",
+    " line_wait mapped",
 )
 CLUSTER = record(
-    "group pipeline member tbu tbu_end direct events leaves free_cbus ingress_order arrival hook spill_free spill_slots"
-    " port_free ask_port asking news ingress next place decisions cbu_busy cbu_wait ingress_max spill_max"
+    "events leaves arrival hook next tbu direct news place group pipeline member tbu_end free_cbus ingress_order"
+    " spill_free spill_slots port_free ask_port asking ingress decisions cbu_busy cbu_wait ingress_max spill_max"
     " lendings refusals asks steals switches reloads misroutes plan_refusals owner_changes background_loads"
     " hidden_reload_cycles moves moved_bytes",
 )
