@@ -11,6 +11,7 @@ from .control import free_slots
 from .execute import end_stage, lowest_idle, take_from
 from .heap import first
 from .link import join_link
+from .owners import is_over
 from .push import push
 from .rebalance import end_loads, rebalance
 from .reports import send_reports
@@ -218,11 +219,10 @@ def _rounds(w: World, c: int, t: int, until: int) -> int:
     """Repeat the phases of cycle ``t`` until a round would change nothing (rule 3.1), then those of every later cycle
     before ``until`` for which the budget suffices; return the next cycle.
 
-    In: cluster, group, queue. In-out: ctl.
+    In: cluster, queue. In-out: ctl.
     """
     ctl = w.ctl[0]
     cluster = w.cluster[c]
-    group = w.group[cluster.group]
     queues = ctl.cluster_queues + 4 * c
     while True:
         # of two heads both are -1 when this is
@@ -241,7 +241,7 @@ def _rounds(w: World, c: int, t: int, until: int) -> int:
                 admit(w, c, t)
             pushes(w, c, t)
         hand_out(w, c, t)
-        if ctl.dispatch != 0 and (group.unfinished > 0 or group.last_end >= t):
+        if ctl.dispatch != 0 and not is_over(w, c, t):
             lend(w, c, t)
             if ctl.failed != 0:
                 return t

@@ -81,11 +81,25 @@ def _begin_change(w: World, c: int, t: int, u: int) -> None:
         schedule(w, c, tbu.number, until)
 
 
+def _is_over(w: World, c: int, t: int) -> bool:
+    """Tell whether the last request of the group of cluster ``c`` ended before cycle ``t`` (rule 8.4).
+
+    In: cluster, group.
+    """
+    group = w.group[w.cluster[c].group]
+    return bool(group.unfinished == 0 and group.last_end < t)
+
+
+is_over = jit(_is_over)
+
+
 def _end_change(w: World, c: int, t: int, u: int) -> None:
-    """Let TBU ``u`` own the TB whose configuration it has reloaded (rule 13.7).
+    """Let TBU ``u`` own the TB whose configuration it has reloaded, unless all is over (rules 8.4, 13.7).
 
     In: task. In-out: tbu.
     """
+    if is_over(w, c, t):
+        return
     tbu = w.tbu[u]
     task = tbu.change
     tbu.stage = 0

@@ -7,7 +7,7 @@ from ._functions import RAISED, call
 from ._jit import jit, rare
 from .codes import IDLE, REBALANCE_RAISED
 from .execute import leave_fresh
-from .owners import begin_change
+from .owners import begin_change, is_over
 from .push import push
 from .residents import held, place_for_load, take_port
 from .views import LOAD, OWN
@@ -64,7 +64,7 @@ def _end_loads(w: World, c: int, t: int) -> None:
         resident.config = -2 - resident.config
         resident.used = -1
         tbu = w.tbu[u]
-        if tbu.next >= 0 and tbu.change < 0 and w.task[tbu.next].config == resident.config:
+        if not is_over(w, c, t) and tbu.next >= 0 and tbu.change < 0 and w.task[tbu.next].config == resident.config:
             due(w, c, t, u)
 
 

@@ -32,8 +32,6 @@ def run_cycle(world: World, cluster: Cluster) -> None:
     """Perform all that is due in a cluster at this cycle (rules 3.1 and 8.4)."""
     if not world.active(cluster.group):
         _ingress(world, cluster)
-        end_loads(world, cluster)
-        _completions(world, cluster)
         return
     hook_due = world.now > cluster.hooked and world.now % world.epoch == 0
     _rounds(world, cluster)

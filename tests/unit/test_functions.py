@@ -110,50 +110,76 @@ def world_of(policy: Policy) -> tuple[Any, Any]:
     return model.rules, world
 
 
+def simple(view: View, tbu: int) -> int:
+    return view.now + 10 * view.station_used[1] + 1000 * view.tbu_home[tbu] + 7 * view.resident[tbu, 1]
+
+
+def simple_route(view: View, token: Any, candidates: Any) -> bool:
+    return bool(candidates.hops[0] + token.tb > view.station_used[1])
+
+
+def simple_plan(view: View, reports: Reports, plan: Plan) -> None:
+    view.state[0, 1] += 2.5
+    plan.kind[0], plan.tb[0], plan.tokens[0] = 2, 1, reports.free[0, 1] + reports.sent[1]
+    plan.n[0] = 1
+
+
+# what is needed of Numba with the JIT off: no function of Python or of ours in it
+SIMPLE = Policy("simple", simple, simple_route, simple_plan, state_rows=1)
+
+
 def by_address(world: Any, where: int, c: int, x: int) -> int:
     w = _ref._compiled(world)
-    return int(_functions._by_address(w, where, c, x))
+    return _functions._by_address(w, where, c, x)  # type: ignore[no-any-return]
 
 
+COMPILED = [SIMPLE, POLICY] if JIT_ENABLED else [SIMPLE]
+
+
+@pytest.mark.parametrize("policy", COMPILED, ids=lambda policy: policy.name)
 @pytest.mark.parametrize("kind", ["dispatch", "route"])
-def test_compiled_and_plain_python_are_handed_the_same(kind: str) -> None:
-    rules, world = world_of(POLICY)
+def test_compiled_and_plain_python_are_handed_the_same(policy: Policy, kind: str) -> None:
+    rules, world = world_of(policy)
     where, _ = _functions._compile(rules, kind, world)
     call: Any = _tools.compiled(by_address)
     plain = _functions._answer(kind, getattr(rules, kind), rules.names, False)
     for cluster, x in ((0, 1), (1, 1)):
-        assert call(world, where, cluster, x) == plain(interpret.lists(world), cluster, x) > 0
+        assert call(world, where, cluster, x) == plain(interpret.lists(world), cluster, x)
 
 
-def test_a_plan_and_the_state_are_written_by_either() -> None:
-    rules, world = world_of(POLICY)
+@pytest.mark.parametrize("policy", COMPILED, ids=lambda policy: policy.name)
+def test_a_plan_and_the_state_are_written_by_either(policy: Policy) -> None:
+    rules, world = world_of(policy)
     where, _ = _functions._compile(rules, "rebalance", world)
     lists = interpret.lists(world)
     call: Any = _tools.compiled(by_address)
     assert call(world, where, 1, 0) == 0
-    assert _functions._answer("rebalance", planned, rules.names, False)(lists, 1, 0) == 0
+    assert _functions._answer("rebalance", policy.rebalance, rules.names, False)(lists, 1, 0) == 0
     assert world.policy_state.tolist() == lists.policy_state
-    assert int(world.ctl["plan_n"][0]) == lists.ctl[0].plan_n == 7
+    assert int(world.ctl["plan_n"][0]) == lists.ctl[0].plan_n == (1 if policy is SIMPLE else 7)
     for field in Plan._fields[1:]:
         assert world.plan[field].tolist() == [getattr(item, field) for item in lists.plan]
-    assert world.plan["kind"][:4].tolist() == [0, 1, 2, 2] and world.plan["tb"][:3].tolist() == [2, 1, 2]
+    if policy is POLICY:
+        assert world.plan["kind"][:4].tolist() == [0, 1, 2, 2] and world.plan["tb"][:3].tolist() == [2, 1, 2]
 
 
 def test_a_bundled_function_is_kept_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OCTOMODEL_CACHE_DIR", str(tmp_path))
-    rules, world = world_of(POLICIES["stealing"])
+    _, world = world_of(SIMPLE)
+    rules = SIMPLE.rules(np.ones(3), np.ones(3))._replace(sources="digest")
     call: Any = _tools.compiled(by_address)
     answers = []
     for _ in range(2):
         where, kept = _functions._compile(rules, "dispatch", world)
         answers.append(call(world, where, 0, 1))
-        kept_files = sorted(path.name for path in tmp_path.rglob("octomodel.policies.stealing*.bin"))
+        kept_files = sorted(path.name for path in tmp_path.rglob("*simple-digest*.bin"))
         assert len(kept_files) == 1
     assert answers[0] == answers[1]
 
 
 def test_without_a_cache_it_is_compiled_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    rules, world = world_of(POLICIES["jsq"])
+    _, world = world_of(SIMPLE)
+    rules = SIMPLE.rules(np.ones(3), np.ones(3))._replace(sources="digest")
     monkeypatch.setattr(_functions._cache, "directory", lambda: (_ for _ in ()).throw(OSError("no place")))
     where, _ = _functions._compile(rules, "route", world)
     assert where != 0
@@ -167,11 +193,11 @@ def test_an_address_is_made_once() -> None:
 
 
 def half(view: View, tbu: int) -> float:
-    return tbu / 2
+    return view.task_cycles[tbu]  # type: ignore[no-any-return]
 
 
 def unknown(view: Any, tbu: int) -> int:
-    return int(view.nothing)
+    return view.nothing  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize(

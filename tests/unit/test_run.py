@@ -90,11 +90,14 @@ def test_a_loop_that_visits_too_often_is_stopped(monkeypatch: pytest.MonkeyPatch
         run.run(model, threads=1)
 
 
-@pytest.mark.parametrize(("epochs", "policy", "hook"), [(0, 0, NEVER), (4, 0, NEVER), (5, 0, 50), (0, 1, 50), (4, 1, 50)])
-def test_no_hook_is_planned_that_nobody_needs(epochs: int, policy: int, hook: int) -> None:
+@pytest.mark.parametrize(
+    ("epochs", "policy", "hook"),
+    [(0, "static", NEVER), (4, "static", NEVER), (5, "static", 50), (0, "stealing", 50), (4, "stealing", 50)],
+)
+def test_no_hook_is_planned_that_nobody_needs(epochs: int, policy: str, hook: int) -> None:
     system = om.System(rows=1, cols=1, tbus=1, epoch_cycles=10)
     load = om.closed(requests=20, in_flight=2)
-    model = lowered(chain([7.0]), system, load, horizon=45, epochs=epochs, dispatch=policy)
+    model = lowered(chain([7.0]), system, load, horizon=45, epochs=epochs, policy=policy)
     state = run._Run(model, 1, 2**30, run.CHUNK)
     state.work()
     assert state.fields["cluster"]["hook"].tolist() == [hook]
