@@ -1,7 +1,7 @@
 """Queueing theory: arrays in, numbers out, each with its method, its exactness and whether its assumptions hold.
 
-Nothing is approximated silently: a :class:`Value` says ``exact``, ``asymptotic``, ``approximation`` or ``bound``, and what a method
-cannot answer raises :class:`TheoryError` with the reason.
+Nothing is approximated silently: a :class:`Value` says ``exact``, ``asymptotic``, ``approximation`` or ``bound``, and what a
+method cannot answer raises :class:`TheoryError` with the reason.
 
 Examples
 --------
@@ -11,11 +11,12 @@ Examples
 (1.969383, 'M/M/c (Erlang C)', 'exact', True)
 """
 
+from .analyser import qna
 from .answers import Answer, TheoryError, Value, numbers
 from .blocking import BlockingNetwork, BlockingStation
 from .classes import bard_schweitzer, exact_mva, linearizer, mixed_network
 from .closed import asymptotic_bounds, balanced_bounds, closed_network
-from .erlang import erlang_b, erlang_c, offered_load
+from .erlang_formulas import erlang_b, erlang_c, offered_load
 from .forkjoin import independent_maximum, nelson_tantawi, split_merge, varma_makowski
 from .forkjoin_exact import fork_join
 from .general import gigc, gimc
@@ -24,7 +25,6 @@ from .networks import constant_tandem, jackson, markov_tandem, traffic
 from .phases import Arrivals, PhaseType, erlang, exponential, hyperexponential, mmpp2, renewal, two_moments
 from .poisson import mdc, mg1, mg1_quantiles
 from .qbd import map_ph_c
-from .qna import qna
 from .stations import finite_source, mmc, mmck
 
 __all__ = [

@@ -67,13 +67,11 @@ class BlockingNetwork:
     Examples
     --------
     >>> from octomodel.calibration.queueing.phases import exponential
-    >>> line = BlockingNetwork(
-    ...     {"a": BlockingStation(exponential(1.0), routes=((1.0, ("b",)),)), "c": BlockingStation(exponential(1.0), inputs=("b",))},
-    ...     {"b": 4},
-    ... )
-    >>> steady = line.steady_state()
-    >>> steady["throughput[a]"].value.round(9)
-    np.float64(0.857142857)
+    >>> first = BlockingStation(exponential(1.0), routes=((1.0, ("b",)),))
+    >>> second = BlockingStation(exponential(1.0), inputs=("b",))
+    >>> steady = BlockingNetwork({"first": first, "second": second}, {"b": 4}).steady_state()
+    >>> float(steady["throughput[second]"].value.round(9))
+    0.857142857
     """
 
     stations: Mapping[str, BlockingStation]
@@ -202,9 +200,10 @@ class _Run:
                     if other != phase and rates[phase, other] > 0.0:
                         yield n * rates[phase, other], (tokens, _set(serving, s, _changed(less, other, 1)), blocked)
                 if exits[phase] > 0.0:
+                    done: State = (tokens, _set(serving, s, less), blocked)
                     for r, (share, targets) in enumerate(self.routes[s]):
                         if share > 0.0:
-                            yield from self._finished((tokens, _set(serving, s, less), blocked), s, r, targets, n * exits[phase] * share)
+                            yield from self._finished(done, s, r, targets, n * exits[phase] * share)
         for rate, routes in self.arrivals:
             for share, targets in routes:
                 if share > 0.0 and all(self._room(state, b) for b in targets):
@@ -213,9 +212,8 @@ class _Run:
 
     def accepted(self, state: State) -> float:
         """Return the rate of arrivals that find room."""
-        return sum(
-            rate * share for rate, routes in self.arrivals for share, targets in routes if all(self._room(state, b) for b in targets)
-        )
+        ways = ((rate * share, targets) for rate, routes in self.arrivals for share, targets in routes)
+        return sum(rate for rate, targets in ways if all(self._room(state, b) for b in targets))
 
     def _finished(self, state: State, s: int, r: int, targets: tuple[int, ...], rate: float) -> Iterator[tuple[float, State]]:
         tokens, serving, blocked = state

@@ -41,8 +41,8 @@ def exact_mva(demand: ArrayLike, population: Sequence[int], delays: ArrayLike = 
 
     Notes
     -----
-    Reiser and Lavenberg, "Mean-value analysis of closed multichain queuing networks", J. ACM 27 (1980). Exact for classes with one
-    exponential time at a station first come, first served, or any times under processor sharing.
+    Reiser and Lavenberg, "Mean-value analysis of closed multichain queuing networks", J. ACM 27 (1980). Exact for classes with
+    one exponential time at a station first come, first served, or any times under processor sharing.
 
     Examples
     --------
@@ -167,8 +167,8 @@ def mixed_network(
     Returns
     -------
     tuple of two dicts of str to Value
-        Open classes: ``number_mean`` and ``residence_mean`` by class and station, ``response_mean`` by class. Closed classes: as of
-        :func:`exact_mva`.
+        Open classes: ``number_mean`` and ``residence_mean`` by class and station, ``response_mean`` by class. Closed classes: as
+        of :func:`exact_mva`.
 
     Raises
     ------
@@ -177,8 +177,8 @@ def mixed_network(
 
     Notes
     -----
-    Lazowska, Zahorjan, Graham and Sevcik, Quantitative System Performance (1984), section 7.5: open classes slow the servers of the
-    closed ones down, whose jobs the open ones find before them.
+    Lazowska, Zahorjan, Graham and Sevcik, Quantitative System Performance (1984), section 7.5: open classes slow the servers of
+    the closed ones down, whose jobs the open ones find before them.
 
     Examples
     --------

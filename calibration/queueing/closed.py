@@ -108,9 +108,7 @@ def asymptotic_bounds(demand: ArrayLike, population: int, servers: ArrayLike = 1
     d, c, z, n = _checked("asymptotic_bounds", demand, population, servers, think)
     upper = _most_throughput(d, c, z, n)
     lower = n / (float(d.sum()) + z + (n - 1) * float((d / c).max()))
-    return Method("asymptotic bounds", "bound", True)(
-        throughput_upper=upper, throughput_lower=lower
-    )
+    return Method("asymptotic bounds", "bound", True)(throughput_upper=upper, throughput_lower=lower)
 
 
 def balanced_bounds(demand: ArrayLike, population: int, think: float = 0.0) -> Answer:

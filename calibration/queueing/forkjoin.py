@@ -142,9 +142,8 @@ def independent_maximum(means: ArrayLike, scvs: ArrayLike, quantiles: Sequence[f
     if len(quantiles):
         q = levels("independent_maximum.quantiles", quantiles)
         flat_mean, flat_scv = mean.reshape(-1, mean.shape[-1]), scv.reshape(-1, mean.shape[-1])
-        found = np.array(
-            [[_quantile(m, s, p, high) for p in q.tolist()] for m, s, high in zip(flat_mean, flat_scv, top.ravel().tolist(), strict=True)]
-        )
+        rows = zip(flat_mean, flat_scv, top.ravel().tolist(), strict=True)
+        found = np.array([[_quantile(m, s, p, high) for p in q.tolist()] for m, s, high in rows])
         result |= label(response_quantile=found.reshape(*scale.shape, q.size))
     return result
 

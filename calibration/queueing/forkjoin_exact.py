@@ -28,8 +28,8 @@ def fork_join(rate: float, services: Sequence[PhaseType], room: int, quantiles: 
     services : sequence of PhaseType
         Of each branch; alike branches are the same object, and then counted together.
     room : int
-        Tasks that a branch holds, the one in service included; a request is lost unless all have room. For unlimited queues as many
-        as are practically never reached: ``loss_probability`` tells.
+        Tasks that a branch holds, the one in service included; a request is lost unless all have room. For unlimited queues as
+        many as are practically never reached: ``loss_probability`` tells.
     quantiles : sequence of float
         Probabilities inside (0, 1).
 
@@ -45,8 +45,9 @@ def fork_join(rate: float, services: Sequence[PhaseType], room: int, quantiles: 
 
     Notes
     -----
-    Poisson arrivals see the steady state (Wolff 1982), and what a request then takes at its branches, up to the end of its own task
-    at each, is independent given that state.
+    Poisson arrivals see the steady state (Wolff 1982), and what a request then takes at its branches, up to the end of its own
+    task at each, is independent given that state. The chain of two branches takes a second, that of four takes a minute for
+    20,000 states.
 
     Examples
     --------

@@ -10,7 +10,7 @@ from scipy.optimize import brentq
 from scipy.special import gammainc, gammaincinv, ndtr
 
 from .answers import F64, Answer, Method, TheoryError, checked, counted, levels
-from .erlang import delay
+from .erlang_formulas import delay
 from .stations import delayed_quantile
 from .uniform import tail_quantile
 

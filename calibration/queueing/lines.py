@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -49,11 +50,11 @@ def line(services: Sequence[PhaseType], places: Sequence[int]) -> Answer:
 
     Notes
     -----
-    A pair for each buffer, as in Dallery and Frein, "On decomposition methods for tandem queueing networks with blocking", Operations
-    Research 41 (1993). The time of its first server is a service after what it waits for work, that of its second a service and
-    what it is then blocked; both waits are what is left of the neighbour's time, in full: no moments are matched, so that a
-    pair keeps what van Vuuren, Adan and Resing-Sassen, OR Spectrum 27 (2005), approximate by two of them. What is neglected is
-    that successive times are not independent.
+    A pair for each buffer, as in Dallery and Frein, "On decomposition methods for tandem queueing networks with blocking",
+    Operations Research 41 (1993). The time of its first server is a service after what it waits for work, that of its second a
+    service and what it is then blocked; both waits are what is left of the neighbour's time, with all its phases, where van
+    Vuuren, Adan and Resing-Sassen, OR Spectrum 27 (2005), keep two moments. Neglected is that successive times depend on each
+    other.
 
     Examples
     --------
@@ -79,8 +80,8 @@ def line(services: Sequence[PhaseType], places: Sequence[int]) -> Answer:
             pairs[i] = _pair(first[i], second[i], b[i])
         after = [each.throughput for each in pairs]
         if max(abs(x - y) for x, y in zip(before, after, strict=True)) <= 1e-11 * after[0]:
-            exact = len(b) == 1
-            label = Method("pair of stations" if exact else "decomposition into pairs", "exact" if exact else "approximation", True)
+            alone = Method("pair of stations", "exact", True)
+            label = alone if len(b) == 1 else Method("decomposition into pairs", "approximation", True)
             return label(throughput=after[0], queue_mean=[each.queue for each in pairs])
     raise TheoryError("line", f"no fixed point after {TURNS} turns", "another line")
 
@@ -112,7 +113,7 @@ def _pair(up: PhaseType, down: PhaseType, room: int) -> _Pair:
     offsets = np.cumsum([0, n_u, *([n_u * n_d] * (top - 1)), n_d])
     q = np.zeros((offsets[-1], offsets[-1]))
 
-    def block(i: int, j: int, rates: F64) -> None:
+    def block(i: int, j: int, rates: Any) -> None:
         q[offsets[i] : offsets[i + 1], offsets[j] : offsets[j + 1]] += rates
 
     block(0, 0, up.rates)

@@ -60,13 +60,13 @@ class PhaseType:
     @property
     def exits(self) -> F64:
         """Return the rate at which each phase ends the time."""
-        return np.maximum(-self.rates.sum(axis=1), 0.0)
+        return np.asarray(np.maximum(-self.rates.sum(axis=1), 0.0))
 
     def moment(self, order: int) -> float:
         """Return a raw moment."""
-        x = np.ones(self.start.size)
+        x: F64 = np.ones(self.start.size)
         for k in range(1, order + 1):
-            x = k * np.linalg.solve(-self.rates, x)
+            x = np.asarray(k * np.linalg.solve(-self.rates, x))
         return float(self.start @ x)
 
     @property

@@ -125,7 +125,7 @@ def mg1_quantiles(
         step = span / (points // 2)
         x = (np.arange(points + 1) - 0.5) * step
         x[0] = 0.0
-        mass = -np.diff(excess(x)) / mean
+        mass = -np.diff(excess(np.asarray(x))) / mean
         damp = np.exp(-np.arange(points) * (20.0 / points))
         transform = np.fft.rfft(mass * damp)
         wait = np.fft.irfft((1.0 - rho) / (1.0 - rho * transform), points) / damp

@@ -206,16 +206,14 @@ def map_ph_c(arrivals: Arrivals, service: PhaseType, servers: int = 1, quantiles
 
 def _configurations(n: int, phases: int) -> list[tuple[int, ...]]:
     """Return all ways to spread n jobs over phases, as counts."""
-    return [
-        tuple(chosen.count(phase) for phase in range(phases)) for chosen in combinations_with_replacement(range(phases), n)
-    ]
+    return [tuple(chosen.count(phase) for phase in range(phases)) for chosen in combinations_with_replacement(range(phases), n)]
 
 
 def _moved(config: tuple[int, ...], phase: int, by: int) -> tuple[int, ...]:
     return (*config[:phase], config[phase] + by, *config[phase + 1 :])
 
 
-def _rate_matrix(up: F64, local: F64, down: F64) -> F64:
+def _rate_matrix(up: Any, local: Any, down: Any) -> F64:
     """Return R, by logarithmic reduction for G."""
     one = np.ones(len(local))
     high, low = np.linalg.solve(-local, up), np.linalg.solve(-local, down)

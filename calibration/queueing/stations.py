@@ -10,7 +10,7 @@ from scipy.optimize.elementwise import find_root
 from scipy.special import gammaln, logsumexp
 
 from .answers import F64, Answer, Method, checked, counted, levels
-from .erlang import delay, loss
+from .erlang_formulas import delay, loss
 
 
 def mmc(rate: ArrayLike, service_mean: ArrayLike, servers: ArrayLike = 1, quantiles: Sequence[float] = ()) -> Answer:
@@ -71,8 +71,8 @@ def mmc(rate: ArrayLike, service_mean: ArrayLike, servers: ArrayLike = 1, quanti
         number_mean=_times(lam, wait) + np.where(stable, a, 0.0),
     )
     if len(q):
-        each = [item[..., None] for item in (p_wait, drain, mean)]
-        result |= label(wait_quantile=delayed_quantile(each[0], each[1], q), sojourn_quantile=_sojourn_quantile(*each, q))
+        late, slow, time = p_wait[..., None], drain[..., None], mean[..., None]
+        result |= label(wait_quantile=delayed_quantile(late, slow, q), sojourn_quantile=_sojourn_quantile(late, slow, time, q))
     return result
 
 
