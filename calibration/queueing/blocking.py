@@ -156,6 +156,10 @@ class BlockingNetwork:
         TheoryError
             When it never ends, or the chain has more than 200,000 states.
         """
+        if self.arrivals or any(not station.inputs for station in self.stations.values()):
+            raise TheoryError(
+                "makespan", "arrivals, or a station that always has work", "initial tokens only: else it never ends"
+            )
         run = _Run(self)
         tail = Chain.explore(run.first(), run.moves).until_rest()
         label = Method("Markov chain, blocking after service", "exact", True)

@@ -125,6 +125,8 @@ class Chain:
         if not (leaving == 0.0).any():
             raise TheoryError("chain", "no state of rest", "a chain that comes to an end")
         live = np.flatnonzero(leaving > 0.0)
+        if not self.start[live].any():
+            return Tail(1.0, np.zeros(1))
         rate = float(leaving.max())
         step = (diags(np.ones(len(live))) + self.generator[live][:, live] / rate).T.tocsr()
         row = self.start[live]

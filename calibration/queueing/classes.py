@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from .answers import F64, Answer, Exactness, Method, TheoryError, checked, counted
 
+ROUNDS = 100
 MOST_POPULATIONS = 500_000
 """Most population vectors that the exact recursion visits."""
 
@@ -125,6 +126,8 @@ def linearizer(demand: ArrayLike, population: Sequence[int], delays: ArrayLike =
     Notes
     -----
     Chandy and Neuse, "Linearizer: a heuristic algorithm for queueing network models of computing systems", Comm. ACM 25 (1982).
+    Its rounds are repeated until the throughput stands still: after the three of the paper it may be further off than
+    Bard-Schweitzer.
 
     Examples
     --------
@@ -137,7 +140,8 @@ def linearizer(demand: ArrayLike, population: Sequence[int], delays: ArrayLike =
     change = np.zeros((classes, *d.shape))  # by removed class, class and station: how a share moves when one job leaves
     full, through, residence = _core(d, jobs, delay, z, change, None)
     fewer: list[F64 | None] = [None] * classes
-    for _ in range(3):
+    for _ in range(ROUNDS):
+        before = through
         shares = full / np.maximum(jobs, 1.0)[:, None]
         for r in range(classes):
             if jobs[r] > 0:
@@ -147,6 +151,8 @@ def linearizer(demand: ArrayLike, population: Sequence[int], delays: ArrayLike =
                 assert without is not None
                 change[r] = np.where(less[:, None] > 0, without / np.maximum(less, 1.0)[:, None] - shares, 0.0)
         full, through, residence = _core(d, jobs, delay, z, change, full)
+        if np.abs(through - before).max() <= 1e-10 * through.max():
+            break
     return _answer("Linearizer", "approximation", d, n, z, through, residence)
 
 

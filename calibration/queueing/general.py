@@ -105,12 +105,21 @@ def _takacs(transform: Callable[[float], float], sigma: float, mean: float, c: i
         phi = transform(k / mean)
         ways *= (c - k + 1) / k
         product *= phi / (1.0 - phi)
-        total += ways / (product * (1.0 - phi)) * (c * (1.0 - phi) - k) / (c * (1.0 - sigma) - k)
+        total += ways / (product * (1.0 - phi)) * _ratio(transform, sigma, phi, mean, c, k)
     return 1.0 / total / (1.0 - sigma)
 
 
+def _ratio(transform: Callable[[float], float], sigma: float, phi: float, mean: float, c: int, k: int) -> float:
+    """Return (c (1 - phi) - k) / (c (1 - sigma) - k), which has a limit where both are 0: then phi is sigma."""
+    apart = c * (1.0 - sigma) - k
+    if abs(apart) > 1e-4:
+        return (c * (1.0 - phi) - k) / apart
+    middle, step = k + apart / 2.0, 1e-4
+    return 1.0 + c * (transform((middle + step) / mean) - transform((middle - step) / mean)) / (2.0 * step)
+
+
 def kraemer_langenbach_belz(rho: F64, arrival_scv: F64, service_scv: F64) -> F64:
-    """Return the factor on the heavy-traffic mean wait of GI/G/1.
+    """Return the factor on the heavy-traffic mean wait of GI/G/1; 1 for gaps that vary more than exponential ones, as in QNA.
 
     Notes
     -----
