@@ -25,6 +25,7 @@ from .networks import constant_tandem, jackson, markov_tandem, traffic
 from .phases import Arrivals, PhaseType, erlang, exponential, hyperexponential, mmpp2, renewal, two_moments
 from .poisson import mdc, mg1, mg1_quantiles
 from .qbd import map_ph_c
+from .robust import dispersion, robust_tandem
 from .stations import finite_source, mmc, mmck
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "bard_schweitzer",
     "closed_network",
     "constant_tandem",
+    "dispersion",
     "erlang",
     "erlang_b",
     "erlang_c",
@@ -68,6 +70,7 @@ __all__ = [
     "offered_load",
     "qna",
     "renewal",
+    "robust_tandem",
     "split_merge",
     "traffic",
     "two_moments",

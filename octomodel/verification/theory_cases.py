@@ -127,6 +127,14 @@ def _tandem(case: Json) -> Iterator[Row]:
     mean = found["sojourn_mean"]
     total = q.Value(np.array(mean.value.sum()), mean.method, mean.exactness, np.array(True))
     yield row(case, "sojourn_mean" if "sojourn_mean" in expected else "W", total)
+    times_of = [phase_type(each) or q.two_moments(*moments(each)) for each in services]
+    robust = q.robust_tandem(q.renewal(_phases(model["arrival"])), times_of)
+    for i in range(n):
+        if f"Wq{i + 1}" in expected:
+            yield part(case, f"Wq{i + 1}", robust["wait_mean"], i)
+    near = robust["sojourn_mean"]
+    whole = q.Value(np.array(near.value.sum()), near.method, near.exactness, np.array(True))
+    yield row(case, "sojourn_mean" if "sojourn_mean" in expected else "W", whole)
 
 
 def _open_general(case: Json) -> Iterator[Row]:
@@ -255,6 +263,16 @@ def _fork_join(case: Json) -> Iterator[Row]:
     yield from quantiles(case, near, levels, {"sojourn": "response_quantile"})
 
 
+def _modulated(case: Json) -> Iterator[Row]:
+    model = case["model"]
+    arrivals = q.mmpp2(model["rates"], [1.0 / each for each in model["switch"]])
+    windows = [1.0, 10.0, 100.0]
+    found = q.dispersion(arrivals, windows)
+    for window, index in zip(windows, found, strict=True):
+        yield row(case, f"IDC_{window:g}", q.Value(np.array(index), "index of dispersion of a MAP", "exact", np.array(True)))
+    yield row(case, "rate", q.Value(np.array(arrivals.rate), "rate of a MAP", "exact", np.array(True)))
+
+
 def _split_merge(case: Json) -> Iterator[Row]:
     model, levels = case["model"], levels_of(case)
     service = q.split_merge(1.0 / model["mu"], model["K"])
@@ -280,5 +298,6 @@ _BY_TYPE = {
     "phold": _uniform,
     "net-v1": _blocking,
     "fork_join": _fork_join,
+    "mmpp2": _modulated,
     "split_merge": _split_merge,
 }

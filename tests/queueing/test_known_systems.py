@@ -15,7 +15,7 @@ from octomodel.verification.theory_cases import rows
 from octomodel.verification.theory_page import page
 from octomodel.verification.theory_rows import Row
 
-ANSWERED = 77
+ANSWERED = 78
 """Systems of the file that are not questions of estimation and block after service, if at all."""
 
 MEANS = {"Nelson-Tantawi", "Varma-Makowski", "Linearizer", "decomposition into pairs"}
@@ -66,6 +66,15 @@ def test_mean_waits_of_single_stations(found: list[Row]) -> None:
     assert len(near) >= 18
     assert np.abs(errors).max() < 0.07
     assert np.abs(errors).mean() < 0.03
+
+
+def test_bursts_through_stations_in_series(found: list[Row]) -> None:
+    near = {row.case: row.error for row in found if row.method.startswith("robust") and row.metric in ("W", "sojourn_mean")}
+    assert near.keys() == {"TD-E2-M-M", "TD-M-H2-M", "SIM-SURESH-WHITT-HI", "SIM-TANDEM-LN4"}
+    assert all(abs(error) < 0.1 for error in near.values())
+    last = {row.method: row.error for row in found if (row.case, row.metric) == ("SIM-SURESH-WHITT-HI", "Wq9")}
+    robust, moments = (next(error for method, error in last.items() if method.startswith(name)) for name in ("robust", "QNA"))
+    assert abs(robust) < 0.15 < 0.6 < -moments
 
 
 def test_tails_of_fork_join(found: list[Row]) -> None:

@@ -93,6 +93,24 @@ def test_two_moments_of_exponential_networks_are_jackson() -> None:
     assert near["wait_mean"] == pytest.approx(exact["wait_mean"])
 
 
+def test_robust_queueing_is_exact_for_poisson_arrivals_at_the_first_station() -> None:
+    found = q.robust_tandem(q.renewal(q.exponential(1.25)), [q.erlang(1.0, 2), q.exponential(0.5)])
+    assert found["wait_mean"].value[0] == pytest.approx(3.0, rel=1e-3)
+
+
+def test_robust_queueing_sees_bursts_that_two_moments_do_not() -> None:
+    arrivals = q.mmpp2((0.2, 1.2), (20.0, 10.0))
+    exact = q.map_ph_c(arrivals, q.exponential(1.0))["wait_mean"].value
+    assert q.robust_tandem(arrivals, [q.exponential(1.0)])["wait_mean"].value[0] == pytest.approx(exact, rel=0.25)
+    assert q.mmc(arrivals.rate, 1.0)["wait_mean"].value < 0.4 * exact
+
+
+def test_dispersion_of_poisson_and_of_long_windows() -> None:
+    assert q.dispersion(q.renewal(q.exponential(3.0)), [0.1, 50.0]) == pytest.approx([1.0, 1.0])
+    assert q.dispersion(q.renewal(q.hyperexponential(1.0, 4.0)), 1e7) == pytest.approx(4.0, rel=1e-5)
+    assert q.dispersion(q.renewal(q.erlang(1.0, 4)), [1e-6, 1e7]) == pytest.approx([1.0, 0.25], rel=1e-4)
+
+
 def test_bursts_die_out_behind_a_loaded_station() -> None:
     found = q.numbers(q.qna([0.95, 0.0], [6.0, 1.0], [[0, 1], [0, 0]], [1.0, 1.0], [0.3, 0.3], [1, 1]))
     assert found["arrival_scv"][1] == pytest.approx(0.95**2 * 0.3 + (1 - 0.95**2) * 6.0)
@@ -200,6 +218,9 @@ def test_few_places_of_a_fork_join_are_marked() -> None:
         (lambda: q.line([q.exponential(1.0)] * 2, [1, 1]), "line.places"),
         (lambda: q.line([q.erlang(1.0, 30)] * 2, [1]), "line.services"),
         (lambda: q.markov_tandem(1.0, [1.0], [0.5]), "markov_tandem"),
+        (lambda: q.robust_tandem(q.mmpp2((0.5, 1.5), (1.0, 1.0)), [q.exponential(1.0)]), "robust_tandem"),
+        (lambda: q.robust_tandem(q.mmpp2((0.5, 1.5), (1.0, 1.0)), []), "robust_tandem.services"),
+        (lambda: q.dispersion(q.mmpp2((0.5, 1.5), (1.0, 1.0)), 0.0), "dispersion.window"),
         (lambda: q.nelson_tantawi(0.5, 1.0, 1), "nelson_tantawi.branches"),
         (lambda: q.varma_makowski(0.5, 1.0, 65), "varma_makowski.branches"),
         (lambda: q.fork_join(0.5, [], 3), "fork_join.services"),
