@@ -12,7 +12,7 @@ Examples
 """
 
 from .analyser import qna
-from .answers import Answer, TheoryError, Value, numbers
+from .answers import Answer, Method, TheoryError, Value, numbers
 from .blocking import BlockingNetwork, BlockingStation
 from .classes import bard_schweitzer, exact_mva, linearizer, mixed_network
 from .closed import asymptotic_bounds, balanced_bounds, closed_network
@@ -33,6 +33,7 @@ __all__ = [
     "Arrivals",
     "BlockingNetwork",
     "BlockingStation",
+    "Method",
     "PhaseType",
     "TheoryError",
     "Value",
