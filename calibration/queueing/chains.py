@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 from scipy.sparse import coo_matrix, diags
 from scipy.sparse.csgraph import connected_components
-from scipy.sparse.linalg import splu
+from scipy.sparse.linalg import LinearOperator, gmres, spilu, splu
 
 from .answers import F64, TheoryError
 from .uniform import Tail, collect
 
 MOST_STATES = 200_000
+DIRECT = 5_000
+"""States above which factors would fill up, so that they are taken incompletely and the rest is iterated."""
 
 Moves = Callable[[Any], Iterable[tuple[float, Hashable]]]
 
@@ -109,7 +111,7 @@ class Chain:
             # the first state has weight 1, and its balance follows from the others
             inner = self.generator[last][:, last].T.tocsc()
             right = -inner[1:, [0]].toarray().ravel()
-            result[last[1:]] = splu(inner[1:, 1:], permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0).solve(right)
+            result[last[1:]] = _solve(inner[1:, 1:].tocsc(), right)
         result = np.maximum(result, 0.0)
         return np.asarray(result / result.sum(), np.float64)
 
@@ -137,3 +139,14 @@ class Chain:
             return float(row.sum())
 
         return Tail(rate, collect(float(row.sum()), advance))
+
+
+def _solve(matrix: Any, right: F64) -> F64:
+    """Return the solution of a sparse system, to rounding."""
+    order = {"permc_spec": "MMD_AT_PLUS_A", "diag_pivot_thresh": 0.0}
+    if len(right) > DIRECT:
+        near = LinearOperator(matrix.shape, spilu(matrix, drop_tol=1e-4, fill_factor=20.0, **order).solve)
+        found, failed = gmres(matrix, right, M=near, rtol=1e-13, restart=60, maxiter=20)
+        if not failed:
+            return np.asarray(found, np.float64)
+    return np.asarray(splu(matrix, **order).solve(right), np.float64)

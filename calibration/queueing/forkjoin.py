@@ -12,7 +12,7 @@ from scipy.optimize import brentq
 
 from .answers import F64, Answer, Method, TheoryError, checked, counted, levels
 from .general import gamma_cdf
-from .phases import PhaseType, exponential
+from .phases import PhaseType, convolution, exponential
 
 NODES = 400
 _X, _W = np.polynomial.legendre.leggauss(NODES)
@@ -158,6 +158,11 @@ def split_merge(service_mean: float, branches: int) -> PhaseType:
     branches : int
         K >= 1.
 
+    Returns
+    -------
+    PhaseType
+        A service for :func:`map_ph_c`.
+
     Raises
     ------
     TheoryError
@@ -168,8 +173,6 @@ def split_merge(service_mean: float, branches: int) -> PhaseType:
     >>> round(split_merge(1.0, 8).mean, 6)
     2.717857
     """
-    from .phases import convolution
-
     mean = float(checked("split_merge.service_mean", service_mean, 0.0, above=True))
     k = int(counted("split_merge.branches", branches, 1))
     return convolution([exponential(mean / left) for left in range(k, 0, -1)])

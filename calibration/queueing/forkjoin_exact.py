@@ -46,7 +46,7 @@ def fork_join(rate: float, services: Sequence[PhaseType], room: int, quantiles: 
     Notes
     -----
     Poisson arrivals see the steady state (Wolff 1982), and what a request then takes at its branches, up to the end of its own
-    task at each, is independent given that state. The chain of two branches takes a second, that of four takes a minute for
+    task at each, is independent given that state. The chain of two branches takes a second, that of four some seconds for
     20,000 states.
 
     Examples

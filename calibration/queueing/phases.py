@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .answers import F64, TheoryError, checked
+from .answers import F64, TheoryError, checked, counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +128,15 @@ class Arrivals:
 def renewal(gaps: PhaseType) -> Arrivals:
     """Return the arrivals whose gaps are independent with the given law.
 
+    Parameters
+    ----------
+    gaps : PhaseType
+        Time between neighbouring arrivals.
+
+    Returns
+    -------
+    Arrivals
+
     Examples
     --------
     >>> renewal(exponential(1.25)).rate
@@ -146,10 +155,19 @@ def mmpp2(rates: Sequence[float], stays: Sequence[float]) -> Arrivals:
     stays : two floats
         Mean time in each state, > 0.
 
+    Returns
+    -------
+    Arrivals
+
     Raises
     ------
     TheoryError
         When there are not two of each, or one is out of range.
+
+    Examples
+    --------
+    >>> mmpp2((0.0, 2.0), (1.0, 1.0)).rate
+    1.0
     """
     pace, stay = checked("mmpp2.rates", rates, 0.0), checked("mmpp2.stays", stays, 0.0, above=True)
     if pace.shape != (2,) or stay.shape != (2,):
@@ -161,10 +179,25 @@ def mmpp2(rates: Sequence[float], stays: Sequence[float]) -> Arrivals:
 def exponential(mean: float) -> PhaseType:
     """Return an exponential time.
 
+    Parameters
+    ----------
+    mean : float
+        > 0.
+
+    Returns
+    -------
+    PhaseType
+        Of one phase.
+
     Raises
     ------
     TheoryError
         When the mean is not above 0.
+
+    Examples
+    --------
+    >>> exponential(2.0).rates
+    array([[-0.5]])
     """
     return PhaseType([1.0], [[-1.0 / float(checked("exponential.mean", mean, 0.0, above=True))]])
 
@@ -172,13 +205,29 @@ def exponential(mean: float) -> PhaseType:
 def erlang(mean: float, stages: int) -> PhaseType:
     """Return the sum of ``stages`` exponential times of one rate.
 
+    Parameters
+    ----------
+    mean : float
+        Of the sum, > 0.
+    stages : int
+        >= 1.
+
+    Returns
+    -------
+    PhaseType
+
     Raises
     ------
     TheoryError
-        When the mean is not above 0 or the number below 1.
+        When the mean is not above 0 or the number no whole one from 1 on.
+
+    Examples
+    --------
+    >>> erlang(2.0, 4).scv
+    0.25
     """
-    rate = stages / float(checked("erlang.mean", mean, 0.0, above=True))
-    k = int(checked("erlang.stages", stages, 1.0))
+    k = int(counted("erlang.stages", stages, 1))
+    rate = k / float(checked("erlang.mean", mean, 0.0, above=True))
     return PhaseType(np.eye(k)[0], rate * (np.eye(k, k=1) - np.eye(k)))
 
 
@@ -189,6 +238,11 @@ def hyperexponential(mean: float, scv: float) -> PhaseType:
     ----------
     mean, scv : float
         Mean > 0 and squared coefficient of variation >= 1.
+
+    Returns
+    -------
+    PhaseType
+        Of two phases.
 
     Raises
     ------
@@ -220,6 +274,10 @@ def two_moments(mean: float, scv: float, most: int = 64) -> PhaseType:
     most : int
         Most phases: a smaller ``scv`` than 1 / most is raised to that.
 
+    Returns
+    -------
+    PhaseType
+
     Raises
     ------
     TheoryError
@@ -250,10 +308,24 @@ def two_moments(mean: float, scv: float, most: int = 64) -> PhaseType:
 def convolution(parts: Sequence[PhaseType]) -> PhaseType:
     """Return the sum of independent phase-type times.
 
+    Parameters
+    ----------
+    parts : sequence of PhaseType
+        At least one.
+
+    Returns
+    -------
+    PhaseType
+
     Raises
     ------
     TheoryError
         When there is none.
+
+    Examples
+    --------
+    >>> convolution([exponential(1.0), exponential(2.0)]).mean
+    3.0
     """
     if not parts:
         raise TheoryError("convolution.parts", parts, "at least one time")
@@ -269,6 +341,15 @@ def convolution(parts: Sequence[PhaseType]) -> PhaseType:
 
 def stationary(generator: F64) -> F64:
     """Return the stationary law of an irreducible chain, by the elimination that subtracts nothing.
+
+    Parameters
+    ----------
+    generator : float64[state, state]
+        Rates; the diagonal is not looked at.
+
+    Returns
+    -------
+    float64[state]
 
     Notes
     -----

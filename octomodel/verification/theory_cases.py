@@ -248,8 +248,9 @@ def _fork_join(case: Json) -> Iterator[Row]:
     service = model["services"][0] if "services" in model else {"exp": model["mu"]}
     mean, scv = moments(service)
     phases = phase_type(service)
-    if n == 2 and phases is not None:
-        room = math.ceil(math.log(1e-11) / math.log(rate * mean))
+    # queues that are practically never full, as far as the chain stays small
+    room = math.ceil(math.log(1e-11 if n == 2 else 1e-7) / math.log(rate * mean))
+    if phases is not None and math.comb(room + n, n) <= 30_000:
         found = q.fork_join(rate, [phases] * n, room, levels)
         yield from named(case, found, {mean_name: "response_mean", "R_var": "response_var"})
         yield from quantiles(case, found, levels, {"sojourn": "response_quantile"})

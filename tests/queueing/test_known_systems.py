@@ -46,6 +46,7 @@ def test_only_named_answers_have_a_wider_tolerance(found: list[Row]) -> None:
         "ST-MG1-WEIBULL-0.5",
         "ST-MG1-WEIBULL-0.8",
         "ST-MG1-TPARETO-0.5",
+        "FJ-4-0.5",
     }
 
 

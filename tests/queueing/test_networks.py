@@ -195,6 +195,17 @@ def test_unlike_branches_of_a_fork_join() -> None:
     assert found["response_mean"].value > alone["sojourn_mean"].value
 
 
+def test_iterated_solution_is_the_direct_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    from octomodel.calibration.queueing import chains
+
+    alike = [q.exponential(1.0)] * 3
+    direct = q.numbers(q.fork_join(0.6, alike, 15, [0.99]))
+    monkeypatch.setattr(chains, "DIRECT", 10)
+    iterated = q.numbers(q.fork_join(0.6, alike, 15, [0.99]))
+    assert iterated["loss_probability"] == pytest.approx(direct["loss_probability"], rel=1e-9)
+    assert iterated["response_quantile"] == pytest.approx(direct["response_quantile"], rel=1e-9)
+
+
 def test_few_places_of_a_fork_join_are_marked() -> None:
     found = q.fork_join(0.9, [q.exponential(1.0)] * 2, 3)
     assert found["loss_probability"].value > 0.01
