@@ -226,10 +226,11 @@ def _walk_maximum(offered: float, c: int) -> F64:
     transform of the maximum up to a constant (Spitzer 1956).
     """
     decay = _root(offered, c)
-    radius = np.sqrt(decay)
     n = 2 ** int(np.ceil(np.log2(max(80.0 / np.log(decay), 16.0 * c, 256.0))))
     if n > 2**22:
         raise TheoryError("mdc", f"a load of {offered / c:g}", "a load further from 1")
+    # a power of it as high as the lattice is long must not overflow
+    radius = min(np.sqrt(decay), np.exp(600.0 / n))
     angle = 2.0 * np.pi * np.arange(n) / n
     # on this circle |E z^X| < 1, so that the logarithm does not wind
     log_phi = offered * (radius * np.exp(-1j * angle) - 1.0) - c * np.log(radius) + 1j * c * angle

@@ -12,6 +12,9 @@ from scipy.special import gammaln, logsumexp
 from .answers import F64, Answer, Method, checked, counted, levels
 from .erlang_formulas import delay, loss
 
+_RARE = 1e-290
+"""Probability below which all servers are never busy."""
+
 
 def mmc(rate: ArrayLike, service_mean: ArrayLike, servers: ArrayLike = 1, quantiles: Sequence[float] = ()) -> Answer:
     """Return the steady state of M/M/c, first come, first served.
@@ -122,7 +125,9 @@ def mmck(rate: ArrayLike, service_mean: ArrayLike, servers: ArrayLike, capacity:
     # weights are relative to the fullest state (r > 1) or to state c, so that none overflows
     up = r > 1.0
     s = np.where(up, 1.0 / r, r)
-    head = 1.0 / loss(c, a)
+    full = loss(c, a)
+    rare = full < _RARE
+    head = 1.0 / np.maximum(full, _RARE)
     last = s**room
     plain, weighted = _geometric(s, room + 1.0)
     weight_c = np.where(up, last, 1.0)
@@ -132,7 +137,7 @@ def mmck(rate: ArrayLike, service_mean: ArrayLike, servers: ArrayLike, capacity:
     queue = queued / total
     through = lam * (1.0 - lost)
     with np.errstate(under="ignore"):
-        empty = np.exp(np.log(weight_c / total) - c * np.log(a) + gammaln(c + 1.0))
+        empty = np.exp(np.where(rare, -a, np.log(weight_c / total) - c * np.log(a) + gammaln(c + 1.0)))
     return Method("M/M/c/K", "exact", np.ones(c.shape, np.bool_))(
         loss_probability=lost,
         p_empty=empty,

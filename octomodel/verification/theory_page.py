@@ -88,7 +88,7 @@ def _near(each: Row) -> str:
         each.method,
         f"{each.found:.5g}",
         f"{each.expected:.5g}",
-        f"{each.error:+.2%}",
+        f"{round(each.error, 4) + 0.0:+.2%}",
         f"{each.limit:.0%}",
     ]
     return f"| {' | '.join([*cells, '' if each.passed else '*'])} |"

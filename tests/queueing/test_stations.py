@@ -47,6 +47,21 @@ def test_limited_room_is_the_birth_death_chain(c: int, more: int, load: float) -
     assert found["p_empty"] == pytest.approx(p[0], rel=1e-9)
 
 
+def test_extremes_neither_overflow_nor_lose_probability() -> None:
+    light = q.numbers(q.mmck([1.0, 1e-9], 1.0, [400, 2], [500, 5]))
+    assert light["p_empty"] == pytest.approx(np.exp([-1.0, -1e-9]))
+    assert light["number_mean"] == pytest.approx([1.0, 1e-9])
+    heavy = q.numbers(q.mmck(1e9, 1.0, 2, 5))
+    assert heavy["number_mean"] == pytest.approx(5.0)
+    assert heavy["throughput"] == pytest.approx(2.0)
+    constant = q.numbers(q.mdc(1e-6, 1.0, 3, [0.9]))
+    assert constant["wait_mean"] == pytest.approx(0.0, abs=1e-12)
+    assert constant["wait_quantile"][0] == 0.0
+    many = q.mmc([4950.0, 5000.0], 1.0, 5000, [0.99])
+    assert many["sojourn_mean"].value[0] == pytest.approx(1.0, abs=0.01)
+    assert many["sojourn_quantile"].value[1] == np.inf
+
+
 def test_equal_rates_of_the_limited_room_do_not_cancel() -> None:
     below, at, above = (q.mmck(1.0 + e, 1.0, 1, 1000)["queue_mean"].value for e in (-1e-9, 0.0, 1e-9))
     assert at == pytest.approx(499.5 - 0.5 + 1 / 1001 * 0.5, rel=1e-3)
