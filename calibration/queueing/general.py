@@ -169,9 +169,9 @@ def gigc(
 
     Notes
     -----
-    Whitt, "Approximations for the GI/G/m queue", Production and Operations Management 2 (1993): mean by equations 2.16 to 2.25
-    (for one server Kraemer and Langenbach-Belz), probability of waiting by section 4 (for one server QNA, equations 48 to 50),
-    spread of the conditional wait by QNA, equations 51 to 54. Quantiles: a gamma law with these moments.
+    Whitt, "Approximations for the GI/G/m queue", Production and Operations Management 2 (1993): mean and probability of waiting.
+    For one server the mean is that of Kraemer and Langenbach-Belz. Its probability of waiting, and for any number of servers the
+    spread of the wait of those who do wait, are those of QNA (Whitt 1983). Quantiles: a gamma law with these moments.
 
     Examples
     --------
@@ -245,7 +245,7 @@ def gamma_cdf(mean: F64, scv: F64, x: F64) -> F64:
 
 
 def _whitt(rho: F64, ca2: F64, cs2: F64, m: F64) -> F64:
-    """Return the factor of Whitt 1993, equations 2.16 to 2.25."""
+    """Return the factor on the mean wait of M/M/m: Whitt 1993."""
     safe = np.maximum(rho, 1e-12)
     gamma = np.minimum(0.24, (1.0 - rho) * (m - 1.0) * (np.sqrt(4.0 + 5.0 * m) - 2.0) / (16.0 * m * safe))
     phi1, phi2 = 1.0 + gamma, 1.0 - 4.0 * gamma
@@ -260,7 +260,7 @@ def _whitt(rho: F64, ca2: F64, cs2: F64, m: F64) -> F64:
 
 
 def _qna_p_wait(rho: F64, ca2: F64, cs2: F64) -> F64:
-    """Return the probability of waiting at GI/G/1: QNA, equations 48 to 50."""
+    """Return the probability of waiting at GI/G/1: QNA."""
     spread = rho**2 * (4.0 * ca2 + cs2)
     with np.errstate(divide="ignore", invalid="ignore"):
         low = (1.0 + ca2 + rho * cs2) / (1.0 + rho * (cs2 - 1.0) + spread)
@@ -271,7 +271,7 @@ def _qna_p_wait(rho: F64, ca2: F64, cs2: F64) -> F64:
 
 
 def _whitt_p_wait(rho: F64, ca2: F64, cs2: F64, m: F64, p_markov: F64) -> F64:
-    """Return the probability of waiting at GI/G/m: Whitt 1993, section 4."""
+    """Return the probability of waiting at GI/G/m: Whitt 1993."""
     total = np.where(ca2 + cs2 > 0.0, ca2 + cs2, 1.0)
     z = total / (1.0 + cs2)
     root = (1.0 - rho) * np.sqrt(m)

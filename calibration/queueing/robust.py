@@ -37,7 +37,7 @@ def dispersion(arrivals: Arrivals, window: ArrayLike) -> F64:
 
     Notes
     -----
-    Neuts, Structured Stochastic Matrices of M/G/1 Type and Their Applications (1989), section 5.4.
+    Neuts, Structured Stochastic Matrices of M/G/1 Type and Their Applications (1989).
 
     Examples
     --------
