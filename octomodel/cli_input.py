@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from octomodel import presets, yaml_io, yaml_text
 from octomodel.errors import NOTHING, ModelError, Words, unknown
-from octomodel.hardware import PATHS, System
+from octomodel.hardware import System
+from octomodel.hardware_values import PATHS
 from octomodel.load import KINDS, Closed, Load
 from octomodel.workflow import Workflow
 from octomodel.yaml_io import Document
