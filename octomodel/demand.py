@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from octomodel.dist import Deterministic, Empirical, Law
+from octomodel.dist import Empirical, Law, Mixture
 from octomodel.elements import Branch, Fork, Loop, Scaled, Select, Seq, Series, Task
 
 if TYPE_CHECKING:
@@ -80,17 +80,17 @@ def moments(workflow: Workflow, time: Scaled) -> tuple[float, float]:
 def support(workflow: Workflow, attribute: str) -> tuple[Group, F64, F64]:
     """Return the group of an attribute, values that represent its law, and their probabilities.
 
-    Samples and series are represented exactly, other laws by the middles of 4096 bins, the last one refined,
-    scaled to the exact mean.
+    Series and laws of finitely many values are represented exactly, other laws by the middles of 4096 bins, the last
+    one refined, scaled to the exact mean.
     """
     law = workflow.attributes[attribute]
     if isinstance(law, Series):
         values = law.values
         return len(values), values, np.full(len(values), 1.0 / len(values))
-    if isinstance(law, Deterministic | Empirical):
-        return attribute, *_sampled(law)
+    if law.discrete:
+        return attribute, *_atoms(law)
     values, weights = _bins(law, 4096)
-    if not law.discrete and law.mean < math.inf:
+    if law.mean < math.inf:
         values = values * (law.mean / float(weights @ values))
     return attribute, values, weights
 
@@ -213,9 +213,9 @@ class _Walk:
 
 def mean_turns(law: Law, scale: float) -> float:
     """Return the mean of the law times ``scale`` rounded up: the sum of the probabilities of more than n."""
-    if isinstance(law, Deterministic | Empirical):
-        values, _ = _sampled(law)
-        return float(np.maximum(np.ceil(values * scale), 0.0).mean())
+    if law.discrete:
+        values, weights = _atoms(law)
+        return float(weights @ np.maximum(np.ceil(values * scale), 0.0))
     if scale <= 0.0:
         return 0.0
     if law.mean * scale > 1e5:
@@ -233,14 +233,18 @@ def mean_turns(law: Law, scale: float) -> float:
 
 def _mean_turns_by_scale(law: Law, scale: F64) -> F64:
     """Return the mean of the law times each scale rounded up."""
-    values, weights = _sampled(law) if isinstance(law, Deterministic | Empirical) else _bins(law, 128)
+    values, weights = _atoms(law) if law.discrete else _bins(law, 128)
     blocks = np.array_split(scale, max(1, len(scale) * len(values) // 2**22))
     return np.concatenate([np.ceil(np.outer(block, values)) @ weights for block in blocks])
 
 
-def _sampled(law: Deterministic | Empirical) -> tuple[F64, F64]:
+def _atoms(law: Law) -> tuple[F64, F64]:
     """Return the values of a discrete law as the kernel holds them, and their probabilities."""
-    values = np.array(law.samples if isinstance(law, Empirical) else [law.value])
+    if isinstance(law, Mixture):
+        used = [(weight, *_atoms(part)) for weight, part in zip(law.weights, law.laws, strict=True) if weight > 0]
+        chances = np.concatenate([weight * chances for weight, _, chances in used])
+        return np.concatenate([values for _, values, _ in used]), chances / sum(law.weights)
+    values = np.array(law.samples if isinstance(law, Empirical) else [law.mean])
     return np.floor(values * 65536.0 + 0.5) / 65536.0, np.full(len(values), 1.0 / len(values))
 
 
