@@ -16,6 +16,7 @@ from octomodel.elements import Series
 from octomodel.errors import ModelError, RunError
 from octomodel.hardware import System
 from octomodel.load import closed, mmpp, periodic, poisson, renewal, trace
+from octomodel.mixes import mix
 from octomodel.phases import phases_by_request, phases_by_time
 from octomodel.program import branch, by_phase, fork, loop, per, select, seq, task
 from octomodel.provenance import Provenance
@@ -56,6 +57,7 @@ __all__ = [
     "hardware",
     "load",
     "loop",
+    "mix",
     "mmpp",
     "per",
     "periodic",
