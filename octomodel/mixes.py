@@ -44,10 +44,11 @@ def mix(
     Returns
     -------
     Workflow
-        Its phases are those that the mix and its parts go through side by side. A part's phases by request count its own
-        requests, so they last longer in the mix by as much as others come in between; all cycles but the longest are
-        stretched so that a whole number of them fits into it, and all borders are rounded to whole requests or cycles. The deadline is kept where all parts have the same,
-        ``in_bytes`` is the mean over requests; milestones are those of the parts. There is no provenance.
+        Its phases are those that the mix and its parts go through side by side. A part's phases by request count its
+        own requests, so they last longer in the mix by as much as others come in between; all cycles but the longest
+        are stretched so that a whole number of them fits into it, and all borders are rounded to whole requests or
+        cycles. The deadline is kept where all parts have the same, ``in_bytes`` is the mean over requests; milestones
+        are those of the parts. There is no provenance.
 
     Raises
     ------

@@ -11,7 +11,7 @@ from octomodel import checks, yaml_io, yaml_text
 from octomodel.errors import ModelError, unknown
 from octomodel.hardware import System
 from octomodel.load import Closed, Load, Trace
-from octomodel.presets import azure
+from octomodel.presets import azure, pylot
 from octomodel.presets.azure import Data
 from octomodel.workflow import Workflow
 from octomodel.yaml_io import Document
@@ -91,9 +91,11 @@ def workflow(name: str, *, data: Data = None, **changes: Any) -> Workflow:
     name : str
         One of ``runnable()``.
     data : path, optional
-        Only for ``llm_chat_code``: a CSV file in the Azure LLM format, or a folder with the public ones, from
-        which request r gets its numbers of tokens. Default: the environment variable ``OCTOMODEL_DATA``,
-        without it a small sample made by us.
+        For ``llm_chat_code``: a CSV file in the Azure LLM format, or a folder with the public ones, from which request r
+        gets its numbers of tokens. Default: the environment variable ``OCTOMODEL_DATA``, without it a small sample made
+        by us. For ``av_pylot``: a folder with the public files of its frames, which are then replayed in order: durations
+        of the operators that run once per frame, obstacles, and the stretches with and without them. Default: that
+        variable, where it names such a folder; else the laws in the preset's file.
     **changes
         Keyword arguments of ``Workflow``.
 
@@ -115,8 +117,14 @@ def workflow(name: str, *, data: Data = None, **changes: Any) -> Workflow:
     assert found is not None
     if name == TRACED and "attributes" not in changes:
         changes["attributes"] = azure.attributes(azure.read(data))
+    elif name == pylot.NAME and not {"attributes", "phases"} & set(changes):
+        where = pylot.folder(data)
+        if where is not None:
+            frames = pylot.read(where)
+            changes |= {"attributes": pylot.attributes(frames), "phases": pylot.phases(frames)}
     elif data is not None:
-        raise ModelError(f"workflow.{name}.data", str(data), f"no data: only {TRACED} without attributes reads a trace")
+        allowed = f"no data: only {TRACED} and {pylot.NAME} read a trace, without attributes or phases of your own"
+        raise ModelError(f"workflow.{name}.data", str(data), allowed)
     return found.with_(**changes)
 
 

@@ -95,11 +95,11 @@ def test_changes_reach_workflow_and_machine() -> None:
         (lambda: om.hardware("chip_64c", rows=0), r"system.rows: got 0; allowed: an integer from 1"),
         (
             lambda: om.workflow("early_exit", data="x.csv"),
-            r"workflow.early_exit.data: got 'x.csv'; allowed: no data: only llm_chat_code",
+            r"workflow.early_exit.data: got 'x.csv'; allowed: no data: only llm_chat_code and av_pylot",
         ),
         (
             lambda: om.workflow("llm_chat_code", data="x.csv", attributes={}),
-            r"workflow.llm_chat_code.data: got 'x.csv'; allowed: no data: only llm_chat_code without attributes",
+            r"workflow.llm_chat_code.data: got 'x.csv'; allowed: no data: only llm_chat_code and av_pylot",
         ),
         (
             lambda: presets.load("early_exit", om.hardware("chip_64c"), requests=5, utilization=0.5),
