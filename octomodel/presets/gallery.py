@@ -29,7 +29,8 @@ textbook systems and machines. `octomodel show NAME` shows one of them, `octomod
 one by one.
 
 A number is *published* (printed in a source), *derived* from printed ones, an *estimate*, or from *memory*; the last
-two are weak. What a secondary source quotes counts as published, and its note says so.
+two are weak. What a secondary source quotes counts as published, and its note says so. Where one entry stands for
+several numbers it has the tag of the weakest; what only the conventions below stand between is derived.
 
 Conventions, all of them estimates: a time is in cycles of a PEA that does 128 MAC per cycle (256 at 50 %); 1 ms of a
 3 GHz core is 750,000 cycles; a task known only in ms of a GPU counts 2 GMAC per ms. A configuration is code (32 KiB)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 import octomodel as om
-from octomodel import presets, yaml_io, yaml_text
+from octomodel import cli, presets, yaml_io, yaml_text
 from octomodel.errors import ModelError
 from octomodel.presets import origins, scale
 from octomodel.presets.scale import LARGEST_REQUEST, work_scale
@@ -117,3 +118,9 @@ def mean_latency(name: str, speed: float = 1.0) -> float:
 def test_textbook_systems_have_the_mean_times_of_the_textbook(name: str) -> None:
     assert mean_latency(name) == pytest.approx(MEANS[name], rel=0.03)
     assert mean_latency(name, speed=0.95) != pytest.approx(MEANS[name], rel=0.03)
+
+
+def test_a_textbook_system_runs_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["run", "moe_layer", "--requests", "200", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["requests"], found["executions"]) == (200, 800)
