@@ -16,8 +16,10 @@ from octomodel.elements import Series
 from octomodel.errors import ModelError, RunError
 from octomodel.hardware import System
 from octomodel.load import closed, mmpp, periodic, poisson, renewal, trace
+from octomodel.mixes import mix
 from octomodel.phases import phases_by_request, phases_by_time
 from octomodel.program import branch, by_phase, fork, loop, per, select, seq, task
+from octomodel.provenance import Provenance
 from octomodel.workflow import Workflow
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ _LAZY = {
 __all__ = [
     "ModelError",
     "Policy",
+    "Provenance",
     "RunError",
     "Series",
     "System",
@@ -54,6 +57,7 @@ __all__ = [
     "hardware",
     "load",
     "loop",
+    "mix",
     "mmpp",
     "per",
     "periodic",

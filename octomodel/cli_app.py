@@ -14,6 +14,7 @@ from octomodel.cli import DONE, FAILED
 from octomodel.errors import ModelError, Words
 
 Count = Annotated[int, Parameter(converter=cli_input.whole)]
+Origins = Annotated[bool, Parameter(name="--provenance", negative="", help="Say where the numbers come from.")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON instead of text.")]
 Settings = Annotated[
     list[str] | None,
@@ -35,9 +36,16 @@ app = App(
 
 
 @app.command
-def presets(*, as_json: Json = False) -> int:
-    """List the bundled workflows and machines."""
-    if as_json:
+def presets(*, origins: Origins = False, as_json: Json = False) -> int:
+    """List the bundled workflows, textbook systems and machines."""
+    if origins:
+        from octomodel import cli_origins
+
+        if as_json:
+            print(json.dumps(cli_origins.counted(), indent=2))
+        else:
+            cli_origins.print_counted()
+    elif as_json:
         print(json.dumps(cli_show.listed(), indent=2))
     else:
         cli_show.print_listed()
@@ -52,10 +60,13 @@ def show(
     hardware: Annotated[str | None, Parameter(help="Also show how the workflow is mapped on this machine.")] = None,
     dot: Annotated[bool, Parameter(negative="", help="Print the graph for Graphviz.")] = False,
     mermaid: Annotated[bool, Parameter(negative="", help="Print the graph as a Mermaid flowchart.")] = False,
+    origins: Origins = False,
     settings: Settings = None,
     as_json: Json = False,
 ) -> int:
     """Show what a description means once read."""
+    if origins:
+        return _show_origins(what, hardware, settings, drawn=dot or mermaid, as_json=as_json)
     if dot + mermaid + as_json > 1:
         raise ModelError("show", Words("several forms"), "one of --dot, --mermaid, --json")
     changed = cli_input.changes(settings or [])
@@ -85,6 +96,19 @@ def show(
         cli_show.print_hardware(system, document)
     else:
         raise ModelError(what, Words("neither workflow nor hardware"), "a file with one of them")
+    return DONE
+
+
+def _show_origins(what: str, hardware: str | None, settings: list[str] | None, *, drawn: bool, as_json: bool) -> int:
+    from octomodel import cli_origins
+
+    if drawn or hardware is not None or settings:
+        raise ModelError("show", Words("--provenance with another option"), "--provenance alone or with --json")
+    document = cli_input.described(what)
+    if as_json:
+        print(json.dumps(cli_origins.listed(document), indent=2))
+    else:
+        cli_origins.print_listed(what, document)
     return DONE
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from octomodel import presets, yaml_io, yaml_text
 from octomodel.errors import NOTHING, ModelError, Words, unknown
-from octomodel.hardware import PATHS, System
+from octomodel.hardware import System
+from octomodel.hardware_values import PATHS
 from octomodel.load import KINDS, Closed, Load
 from octomodel.workflow import Workflow
 from octomodel.yaml_io import Document
@@ -85,8 +86,8 @@ def refuse_unused(changed: Changes, *, workflow: bool, hardware: bool) -> None:
         "load": "no change of a load: show shows none",
     }
     known = {
-        "workflow": [key for key in inspect.signature(Workflow).parameters if key != "items"],
-        "hardware": [*PATHS, *(field.name for field in fields(System))],
+        "workflow": [key for key in inspect.signature(Workflow).parameters if key not in ("items", "provenance")],
+        "hardware": [*PATHS, *PATHS.values(), "description"],
         "load": ["utilization", *(field.name for kind in KINDS.values() for field in fields(kind))],
     }
     for part in _PARTS:
@@ -167,8 +168,8 @@ def workflow(text: str, changed: Changes) -> tuple[Workflow, Document]:
     ModelError
         When there is no such preset, the file is refused or holds no workflow, or a change is refused.
     """
-    if not _is_file(text) and text not in presets.names("workflow"):
-        raise _no_such("workflow", text, presets.names("workflow"))
+    if not _is_file(text) and text not in presets.runnable():
+        raise _no_such("workflow", text, presets.runnable())
     document = described(text)
     if document.workflow is None:
         raise ModelError(text, Words("no workflow"), "a file with a workflow")
@@ -223,7 +224,7 @@ def load(text: str | None, name: str, beside: Document, system: System, changed:
         if "requests" in settings:
             raise ModelError("--set load.requests", settings["requests"], "either this or --requests")
         settings["requests"] = requests
-    if text is None and name in presets.names("workflow"):
+    if text is None and name in presets.runnable():
         count = settings.pop("requests", REQUESTS)
         found = presets.load(name, system, requests=count, utilization=settings.pop("utilization", None))
     else:

@@ -10,7 +10,8 @@ import numpy as np
 
 from octomodel import demand, mapping, presets
 from octomodel.elements import Series
-from octomodel.hardware import PATHS, System
+from octomodel.hardware import System
+from octomodel.hardware_values import PATHS
 from octomodel.workflow import Workflow
 from octomodel.yaml_io import Document
 from octomodel.yaml_text import dump

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from octomodel.dist import Deterministic, Empirical, Law
+from octomodel.dist import Empirical, Law, Mixture
 from octomodel.elements import Branch, Fork, Loop, Scaled, Select, Seq, Series, Task
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Expectation:
 
 
 @dataclass(frozen=True)
-class _Factor:
+class Factor:
     """A product of expectations: a number times a function of each group of attributes."""
 
     number: float
@@ -50,10 +50,10 @@ class _Factor:
 def expect(workflow: Workflow, phase: str | None) -> Expectation:
     """Return the expectation of one phase, or weighted by the shares of the phases when ``phase`` is None."""
     if phase is not None or workflow.phases is None:
-        return _Walk(workflow, phase).result()
+        return Walk(workflow, phase).result()
     plan = workflow.phases
     parts = [
-        (share, _Walk(workflow, name).result()) for name, share in zip(plan.names, plan.shares, strict=True)
+        (share, Walk(workflow, name).result()) for name, share in zip(plan.names, plan.shares, strict=True)
     ]
     names = [task.name for task in workflow.tasks]
     return Expectation(
@@ -64,7 +64,7 @@ def expect(workflow: Workflow, phase: str | None) -> Expectation:
 
 def moments(workflow: Workflow, time: Scaled) -> tuple[float, float]:
     """Return mean and coefficient of variation of one time of ``workflow``, its attribute included."""
-    factor = _Walk(workflow, None).scale(_Factor(1.0, {}), time)
+    factor = Walk(workflow, None).scale(Factor(1.0, {}), time)
     mean = factor.number
     square = time.law.mean**2 * (1 + time.law.cv**2) if time.law.mean > 0 else 0.0
     if time.attribute is None:
@@ -80,17 +80,17 @@ def moments(workflow: Workflow, time: Scaled) -> tuple[float, float]:
 def support(workflow: Workflow, attribute: str) -> tuple[Group, F64, F64]:
     """Return the group of an attribute, values that represent its law, and their probabilities.
 
-    Samples and series are represented exactly, other laws by the middles of 4096 bins, the last one refined,
-    scaled to the exact mean.
+    Series and laws of finitely many values are represented exactly, other laws by the middles of 4096 bins, the last
+    one refined, scaled to the exact mean.
     """
     law = workflow.attributes[attribute]
     if isinstance(law, Series):
         values = law.values
         return len(values), values, np.full(len(values), 1.0 / len(values))
-    if isinstance(law, Deterministic | Empirical):
-        return attribute, *_sampled(law)
-    values, weights = _bins(law, 4096)
-    if not law.discrete and law.mean < math.inf:
+    if law.discrete:
+        return attribute, *atoms(law)
+    values, weights = bins(law, 4096)
+    if law.mean < math.inf:
         values = values * (law.mean / float(weights @ values))
     return attribute, values, weights
 
@@ -139,7 +139,7 @@ def _fewer_than(rates: F64, k: int, times: F64) -> F64:
     return out
 
 
-class _Walk:
+class Walk:
     """One traversal of the program of a workflow in one phase."""
 
     def __init__(self, workflow: Workflow, phase: str | None) -> None:
@@ -151,10 +151,12 @@ class _Walk:
         self.weights: dict[Group, F64] = {}
 
     def result(self) -> Expectation:
-        self.body(self.workflow.program, _Factor(1.0, {}))
+        """Return what the whole program expects."""
+        self.body(self.workflow.program, Factor(1.0, {}))
         return Expectation(self.visits, self.demand)
 
-    def body(self, body: Seq, factor: _Factor) -> None:
+    def body(self, body: Seq, factor: Factor) -> None:
+        """Note visits and demand of the tasks of a body that is entered ``factor`` times per request."""
         visits = self.mean(factor)
         for item in body.items:
             if isinstance(item, Task):
@@ -170,41 +172,45 @@ class _Walk:
                 if isinstance(item, Select):
                     values = item.items * inclusion(np.array(values), item.k)
                 for inner, chance in zip(item.bodies, values, strict=True):
-                    self.body(inner, _Factor(factor.number * float(chance), factor.by_group))
+                    self.body(inner, Factor(factor.number * float(chance), factor.by_group))
 
     def value(self, element: Task | Branch | Loop | Select) -> Any:
+        """Return the value of an element in the phase."""
         return element.value(self.phase)
 
-    def scale(self, factor: _Factor, amount: Scaled) -> _Factor:
+    def scale(self, factor: Factor, amount: Scaled) -> Factor:
         """Return ``factor`` times an amount."""
         number = factor.number * amount.law.mean if amount.law.mean > 0 else 0.0
         if amount.attribute is None:
-            return _Factor(number * max(amount.base, 0.0), factor.by_group)
+            return Factor(number * max(amount.base, 0.0), factor.by_group)
         group, values = self.attribute(amount.attribute)
         return self.times(number, factor, group, np.maximum(amount.base + amount.slope * values, 0.0))
 
-    def turns(self, factor: _Factor, loop: Loop) -> _Factor:
+    def turns(self, factor: Factor, loop: Loop) -> Factor:
         """Return ``factor`` times the expected number of turns of a loop."""
         amount = self.value(loop)
         if not isinstance(amount, Scaled):
-            return _Factor(factor.number / (1.0 - amount), factor.by_group)
+            return Factor(factor.number / (1.0 - amount), factor.by_group)
         if amount.attribute is None:
-            return _Factor(factor.number * mean_turns(amount.law, amount.base), factor.by_group)
+            return Factor(factor.number * mean_turns(amount.law, amount.base), factor.by_group)
         group, values = self.attribute(amount.attribute)
         scale = np.maximum(amount.base + amount.slope * values, 0.0)
         return self.times(factor.number, factor, group, _mean_turns_by_scale(amount.law, scale))
 
     def attribute(self, name: str) -> tuple[Group, F64]:
+        """Return the group of an attribute and the values that represent its law."""
         if name not in self.supports:
             self.supports[name] = support(self.workflow, name)
         group, values, self.weights[group] = self.supports[name]
         return group, values
 
-    def times(self, number: float, factor: _Factor, group: Group, values: F64) -> _Factor:
+    def times(self, number: float, factor: Factor, group: Group, values: F64) -> Factor:
+        """Return ``number`` times the groups of ``factor``, one of them times ``values``."""
         before = factor.by_group.get(group, 1.0)
-        return _Factor(number, {**factor.by_group, group: before * values})
+        return Factor(number, {**factor.by_group, group: before * values})
 
-    def mean(self, factor: _Factor) -> float:
+    def mean(self, factor: Factor) -> float:
+        """Return the mean of a product over all attributes."""
         result = factor.number
         for group, values in factor.by_group.items():
             result *= float(self.weights[group] @ values)
@@ -213,9 +219,9 @@ class _Walk:
 
 def mean_turns(law: Law, scale: float) -> float:
     """Return the mean of the law times ``scale`` rounded up: the sum of the probabilities of more than n."""
-    if isinstance(law, Deterministic | Empirical):
-        values, _ = _sampled(law)
-        return float(np.maximum(np.ceil(values * scale), 0.0).mean())
+    if law.discrete:
+        values, weights = atoms(law)
+        return float(weights @ np.maximum(np.ceil(values * scale), 0.0))
     if scale <= 0.0:
         return 0.0
     if law.mean * scale > 1e5:
@@ -233,18 +239,22 @@ def mean_turns(law: Law, scale: float) -> float:
 
 def _mean_turns_by_scale(law: Law, scale: F64) -> F64:
     """Return the mean of the law times each scale rounded up."""
-    values, weights = _sampled(law) if isinstance(law, Deterministic | Empirical) else _bins(law, 128)
+    values, weights = atoms(law) if law.discrete else bins(law, 128)
     blocks = np.array_split(scale, max(1, len(scale) * len(values) // 2**22))
     return np.concatenate([np.ceil(np.outer(block, values)) @ weights for block in blocks])
 
 
-def _sampled(law: Deterministic | Empirical) -> tuple[F64, F64]:
+def atoms(law: Law) -> tuple[F64, F64]:
     """Return the values of a discrete law as the kernel holds them, and their probabilities."""
-    values = np.array(law.samples if isinstance(law, Empirical) else [law.value])
+    if isinstance(law, Mixture):
+        used = [(weight, *atoms(part)) for weight, part in zip(law.weights, law.laws, strict=True) if weight > 0]
+        chances = np.concatenate([weight * chances for weight, _, chances in used])
+        return np.concatenate([values for _, values, _ in used]), chances / sum(law.weights)
+    values = np.array(law.samples if isinstance(law, Empirical) else [law.mean])
     return np.floor(values * 65536.0 + 0.5) / 65536.0, np.full(len(values), 1.0 / len(values))
 
 
-def _bins(law: Law, n: int) -> tuple[F64, F64]:
+def bins(law: Law, n: int) -> tuple[F64, F64]:
     """Return middles and probabilities of ``n`` equal bins, the last one split again down to 1e-9."""
     values, weights = [], []
     mass = 1.0

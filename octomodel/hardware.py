@@ -4,56 +4,20 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, fields, replace
+from dataclasses import KW_ONLY, dataclass, field, fields, replace
 from fractions import Fraction
 from functools import wraps
+from types import MappingProxyType
 from typing import Any
 
 from octomodel import checks
+from octomodel import provenance as origin
 from octomodel.checks import Rate
 from octomodel.errors import ModelError, unknown
-
-MAX_CLUSTERS = 2**20
-MAX_TBUS = 2**26
+from octomodel.hardware_values import INTEGERS, MAX_CLUSTERS, MAX_TBUS, OPTIONAL, PATHS, RATES
+from octomodel.provenance import Provenance
 
 DEFAULT_SLOTS = 4
-
-PATHS: dict[str, str] = {
-    "rows": "rows",
-    "cols": "cols",
-    "torus": "torus",
-    "clock_hz": "clock_hz",
-    "epoch_cycles": "epoch_cycles",
-    "surplus_after_cycles": "surplus_after_cycles",
-    "report_bytes": "report_bytes",
-    "control_bytes": "control_bytes",
-    "cluster.tbus": "tbus",
-    "cluster.cbus": "cbus",
-    "cluster.decision_cycles": "decision_cycles",
-    "cluster.queue_slots": "queue_slots",
-    "cluster.spill_slots": "spill_slots",
-    "cluster.local_bytes_per_cycle": "local_bytes_per_cycle",
-    "cluster.local_latency_cycles": "local_latency_cycles",
-    "cluster.reload_bytes_per_cycle": "reload_bytes_per_cycle",
-    "tbu.peas": "peas",
-    "tbu.speed": "tbu_speed",
-    "tbu.memory_bytes": "memory_bytes",
-    "tbu.resident_slots": "resident_slots",
-    "tbu.background_load": "background_load",
-    "tbu.switch_cycles": "switch_cycles",
-    "tbu.reload_cycles": "reload_cycles",
-    "link.bytes_per_cycle": "link_bytes_per_cycle",
-    "link.latency_cycles": "link_latency_cycles",
-    "die.size": "die",
-    "die.link_bytes_per_cycle": "die_link_bytes_per_cycle",
-    "die.link_latency_cycles": "die_link_latency_cycles",
-    "faults.dead_tbus": "dead_tbus",
-    "faults.dead_links": "dead_links",
-    "faults.tbu_rate": "tbu_fault_rate",
-    "faults.link_rate": "link_fault_rate",
-    "faults.seed": "fault_seed",
-}
-"""Place of each value in files and dotted paths, and its name in Python."""
 
 
 @dataclass(frozen=True)
@@ -116,11 +80,13 @@ class System:
         Seed of the drawn faults.
     description : str
         Free text, for listings.
+    provenance : dict of str to Provenance
+        Where values come from, by their place in files (``"hardware.cluster.tbus"``); not compared, not simulated.
 
     Raises
     ------
     ModelError
-        When a value is not of its kind or out of range.
+        When a value is not of its kind or out of range, or a provenance has no place.
 
     Examples
     --------
@@ -164,14 +130,15 @@ class System:
     link_fault_rate: float = 0.0
     fault_seed: int = 0
     description: str = ""
+    provenance: Mapping[str, Provenance] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        for name, low, high in _INTEGERS:
+        for name, low, high in INTEGERS:
             self._set(name, checks.integer(f"system.{name}", getattr(self, name), low, high))
-        for name, low, high in _OPTIONAL:
+        for name, low, high in OPTIONAL:
             if getattr(self, name) is not None:
                 self._set(name, checks.integer(f"system.{name}", getattr(self, name), low, high))
-        for name in _RATES:
+        for name in RATES:
             self._set(name, checks.rate(f"system.{name}", getattr(self, name)))
         for name in ("tbu_fault_rate", "link_fault_rate"):
             self._set(name, checks.real(f"system.{name}", getattr(self, name), high=1.0))
@@ -197,6 +164,7 @@ class System:
         }
         self._set("dead_tbus", tuple(sorted(dead)))
         self._set("dead_links", self._checked_links())
+        self._set("provenance", self._checked_provenance())
 
     @property
     def n_cluster(self) -> int:
@@ -219,7 +187,7 @@ class System:
         return other if 0 <= row < self.rows and 0 <= col < self.cols and other != cluster else -1
 
     def with_(self, **changes: Any) -> System:
-        """Return the same machine with other values.
+        """Return the same machine with other values; the provenance of what changes is dropped.
 
         Parameters
         ----------
@@ -231,7 +199,7 @@ class System:
         ModelError
             When a name is unknown, a value is named twice, or a value is refused.
         """
-        names = {field.name for field in fields(self)}
+        names = {each.name for each in fields(self)}
         values: dict[str, Any] = {}
         for key, value in changes.items():
             name = PATHS.get(key, key)
@@ -240,15 +208,25 @@ class System:
             if name in values:
                 raise ModelError(f"system.{key}", value, "each value once")
             values[name] = value
-        return replace(self, **values)
+        if not self.provenance or "provenance" in values:
+            return replace(self, **values)
+        made = replace(self, **values, provenance={})
+        kept = origin.unchanged(self.provenance, self.to_dict(full=True), made.to_dict(full=True), "hardware")
+        return replace(made, provenance=kept)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the machine as plain data, the form it has in a file; what has its default is left out."""
+    def to_dict(self, *, full: bool = False) -> dict[str, Any]:
+        """Return the machine as plain data, the form it has in a file, without provenance.
+
+        Parameters
+        ----------
+        full : bool
+            Whether what has its default is written out instead of left out.
+        """
         data: dict[str, Any] = {"description": self.description} if self.description else {}
-        defaults = {field.name: field.default for field in fields(self)}
+        defaults = {each.name: each.default for each in fields(self)}
         for path, name in PATHS.items():
             value = getattr(self, name)
-            if value != defaults[name]:
+            if full or value != defaults[name]:
                 group, _, key = path.rpartition(".")
                 target = data.setdefault(group, {}) if group else data
                 target[key] = (
@@ -278,7 +256,7 @@ class System:
             return cls(**values)
         except ModelError as error:
             name, *rest = error.path.removeprefix("system.").replace("[", ".[").split(".")
-            place = next((dotted for dotted, field in PATHS.items() if field == name), name)
+            place = next((dotted for dotted, attribute in PATHS.items() if attribute == name), name)
             raise ModelError(
                 ".".join((path, place, *rest)).replace(".[", "["), error.value, error.allowed
             ) from None
@@ -336,6 +314,18 @@ class System:
             pairs.add((min(a, b), max(a, b)))
         return tuple(sorted(pairs))
 
+    def _checked_provenance(self) -> Mapping[str, Provenance]:
+        given = origin.read("system.provenance", self.provenance)
+        if given:
+            origin.check("system.provenance", given, origin.places(self.to_dict(full=True), "hardware"))
+        return MappingProxyType(given)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "provenance": dict(self.provenance)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, provenance=MappingProxyType(state["provenance"]))
+
     def _repr_html_(self) -> str:
         rows = "".join(
             f"<tr><th>{path}</th><td>{html.escape(str(getattr(self, name)))}</td></tr>"
@@ -349,7 +339,7 @@ class System:
 
 def _made(make: Callable[..., None]) -> Callable[..., None]:
     """Return ``System.__init__`` with near misses for an unknown keyword."""
-    names = [field.name for field in fields(System)]
+    names = [each.name for each in fields(System)]
 
     @wraps(make)
     def checked(self: System, *values: Any, **named: Any) -> None:
@@ -362,32 +352,6 @@ def _made(make: Callable[..., None]) -> Callable[..., None]:
 
 
 setattr(System, "__init__", _made(System.__init__))  # noqa: B010  (a method that mypy lets nobody assign)
-
-_INTEGERS = (
-    ("rows", 1, 2**20),
-    ("cols", 1, 2**20),
-    ("tbus", 1, 2**14),  # an event of a TBU is kept as cycle << 14 | TBU
-    ("cbus", 0, 2**14),  # busy cycles of a cluster stay below 2^62
-    ("peas", 1, 2**20),
-    ("resident_slots", 1, 2**10),
-    ("switch_cycles", 0, 2**48),
-    ("reload_cycles", 0, 2**48),
-    ("local_latency_cycles", 0, 2**48),
-    ("link_latency_cycles", 1, 2**48),
-    ("die_link_latency_cycles", 1, 2**48),
-    ("decision_cycles", 0, 2**48),
-    ("epoch_cycles", 1, 2**48),
-    ("report_bytes", 0, 2**48),
-    ("control_bytes", 0, 2**48),
-    ("fault_seed", 0, 2**63 - 1),
-)
-_OPTIONAL = (("memory_bytes", 1, 2**48), ("spill_slots", 0, 2**31), ("surplus_after_cycles", 0, 2**48))
-_RATES = (
-    "reload_bytes_per_cycle",
-    "local_bytes_per_cycle",
-    "link_bytes_per_cycle",
-    "die_link_bytes_per_cycle",
-)
 
 
 def _plain(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from octomodel import checks, dist, program
@@ -19,18 +20,18 @@ _TASK = ("out_bytes", "config_bytes", "config", "kind", "parallel")
 _WORKFLOW = ("attributes", "phases", "in_bytes", "deadline_cycles", "milestones", "description")
 
 
-def workflow_to_dict(workflow: Workflow) -> dict[str, Any]:
-    """Return a workflow as plain data; what has its default is left out."""
+def workflow_to_dict(workflow: Workflow, full: bool = False) -> dict[str, Any]:
+    """Return a workflow as plain data; what has its default is left out unless ``full``."""
     data: dict[str, Any] = {"name": workflow.name}
-    if workflow.description:
+    if workflow.description or full:
         data["description"] = workflow.description
-    if workflow.in_bytes:
+    if workflow.in_bytes or full:
         data["in_bytes"] = workflow.in_bytes
-    if workflow.deadline_cycles is not None:
+    if workflow.deadline_cycles is not None or full:
         data["deadline_cycles"] = workflow.deadline_cycles
-    if workflow.milestones:
+    if workflow.milestones or full:
         data["milestones"] = list(workflow.milestones)
-    if workflow.attributes:
+    if workflow.attributes or full:
         data["attributes"] = {
             name: [_number(x) for x in law.values.tolist()] if isinstance(law, Series) else law.to_dict()
             for name, law in workflow.attributes.items()
@@ -40,7 +41,7 @@ def workflow_to_dict(workflow: Workflow) -> dict[str, Any]:
             "by": workflow.phases.by,
             "cycle": [list(stretch) for stretch in workflow.phases.cycle],
         }
-    data["program"] = body_to_list(workflow.program)
+    data["program"] = body_to_list(workflow.program, full)
     return data
 
 
@@ -62,9 +63,9 @@ def workflow_from_dict(data: object, path: str) -> Workflow:
     return Workflow(fields["name"], body_from_list(fields["program"], f"{path}.program", 0), **options)
 
 
-def body_to_list(body: Seq) -> list[dict[str, Any]]:
+def body_to_list(body: Seq, full: bool = False) -> list[dict[str, Any]]:
     """Return the elements of a body as plain data."""
-    return [_element_to_dict(element) for element in body.items]
+    return [_element_to_dict(element, full) for element in body.items]
 
 
 def body_from_list(data: object, path: str, depth: int) -> Seq:
@@ -75,14 +76,14 @@ def body_from_list(data: object, path: str, depth: int) -> Seq:
     return program.seq(*(_element_from_dict(item, f"{path}[{i}]", depth) for i, item in enumerate(items)))
 
 
-def amount_to_plain(amount: Scaled) -> Any:
+def amount_to_plain(amount: Scaled, full: bool = False) -> Any:
     """Return a time or count as a number, a law or a law with its attribute."""
     if amount.attribute is None:
         return _number(amount.law.value) if isinstance(amount.law, Deterministic) else amount.law.to_dict()
     data: dict[str, Any] = {"per": amount.attribute, "slope": _number(amount.slope)}
-    if amount.base:
+    if amount.base or full:
         data["base"] = _number(amount.base)
-    if amount.law != Deterministic(1):
+    if amount.law != Deterministic(1) or full:
         data["law"] = amount.law.to_dict()
     return data
 
@@ -98,20 +99,21 @@ def amount_from_plain(data: object, path: str) -> Law | Scaled | Any:
     return amount * dist.from_dict(fields["law"], f"{path}.law") if "law" in fields else amount
 
 
-def _element_to_dict(element: Item) -> dict[str, Any]:
+def _element_to_dict(element: Item, full: bool) -> dict[str, Any]:
+    write = partial(plain_value, full=full)
     if isinstance(element, Fork):
-        return {"fork": [body_to_list(body) for body in element.bodies]}
+        return {"fork": [body_to_list(body, full) for body in element.bodies]}
     if isinstance(element, Task):
-        return task_to_dict(element)
+        return task_to_dict(element, full)
     if isinstance(element, Loop):
         kind = "again" if element.count is None else "count"
-        turns = plain_value(element.value(None))
-        data = {"loop": element.name, kind: turns, "body": body_to_list(element.body)}
-        return data | _phases(element.phases, plain_value)
+        turns = write(element.value(None))
+        data = {"loop": element.name, kind: turns, "body": body_to_list(element.body, full)}
+        return data | _phases(element.phases, write)
     assert isinstance(element, Branch | Select)
     value = "probability" if isinstance(element, Branch) else "weight"
     choices = [
-        {"choice": name, value: number, "program": body_to_list(body)}
+        {"choice": name, value: number, "program": body_to_list(body, full)}
         for name, number, body in zip(element.choices, element.values, element.bodies, strict=True)
     ]
     numbers = _phases(element.phases, lambda values: dict(zip(element.choices, values, strict=True)))
@@ -120,14 +122,14 @@ def _element_to_dict(element: Item) -> dict[str, Any]:
     return {"select": element.name, "k": element.k, "items": element.items, "choices": choices} | numbers
 
 
-def task_to_dict(task: Task) -> dict[str, Any]:
-    """Return a task as plain data; what has its default is left out."""
+def task_to_dict(task: Task, full: bool = False) -> dict[str, Any]:
+    """Return a task as plain data; what has its default is left out unless ``full``."""
     defaults = (0, 0, task.name, "ai", 1.0)
-    data = {"task": task.name, "time": amount_to_plain(task.time)}
+    data = {"task": task.name, "time": amount_to_plain(task.time, full)}
     for key, default in zip(_TASK, defaults, strict=True):
-        if getattr(task, key) != default:
+        if getattr(task, key) != default or full:
             data[key] = getattr(task, key)
-    return data | _phases(task.phases, amount_to_plain)
+    return data | _phases(task.phases, partial(amount_to_plain, full=full))
 
 
 def task_from_dict(data: object, path: str) -> Task:
@@ -198,9 +200,9 @@ def _phases(phases: tuple[tuple[str, Any], ...], write: Any) -> dict[str, Any]:
     return {"phases": {phase: write(value) for phase, value in phases}} if phases else {}
 
 
-def plain_value(value: Any) -> Any:
+def plain_value(value: Any, full: bool = False) -> Any:
     """Return a count as plain data, a probability as it is."""
-    return amount_to_plain(value) if isinstance(value, Scaled) else value
+    return amount_to_plain(value, full) if isinstance(value, Scaled) else value
 
 
 def _number(value: float) -> int | float:

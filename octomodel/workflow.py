@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from octomodel import checks, structure
 from octomodel import phases as phase_plans
+from octomodel import provenance as origin
 from octomodel.demand import Expectation, expect, moments
 from octomodel.dist import Law
 from octomodel.elements import Element, Seq, Series, Task, walk
@@ -19,9 +20,12 @@ from octomodel.errors import ModelError
 from octomodel.graph import Graph, flatten
 from octomodel.phases import PhasePlan
 from octomodel.program import seq
+from octomodel.provenance import Provenance
 
 if TYPE_CHECKING:
     import networkx
+
+NO_PROVENANCE: Mapping[str, Provenance] = MappingProxyType({})
 
 
 class Workflow:
@@ -46,13 +50,16 @@ class Workflow:
         Tasks whose first completion is recorded for every request.
     description : str
         Free text, for listings.
+    provenance : dict of str to Provenance
+        Where numbers come from, by their place in files (``"workflow.program[0].time.mean"``); not compared, not
+        simulated.
 
     Raises
     ------
     ModelError
         When a name is used twice or is unknown; there is no task; elements nest more than 64 deep; a loop may
         turn without a task, cannot end or expects more than 10^9 turns; a task expects 2^24 visits per
-        request; a value is out of range.
+        request; a value is out of range; a provenance has no place.
 
     Examples
     --------
@@ -71,6 +78,7 @@ class Workflow:
     deadline_cycles: int | None
     milestones: tuple[str, ...]
     description: str
+    provenance: Mapping[str, Provenance]
 
     def __init__(
         self,
@@ -82,6 +90,7 @@ class Workflow:
         deadline_cycles: int | None = None,
         milestones: Sequence[str] = (),
         description: str = "",
+        provenance: Mapping[str, Provenance] = NO_PROVENANCE,
     ) -> None:
         path = f"workflow.{checks.name('workflow.name', name)}"
         body = seq(*items)
@@ -117,18 +126,24 @@ class Workflow:
             milestones=tuple(marks),
             description=description,
         )
+        given = origin.read(f"{path}.provenance", provenance)
+        if given:
+            origin.check(f"{path}.provenance", given, origin.places(self.to_dict(full=True), "workflow"))
+        self.__dict__["provenance"] = MappingProxyType(given)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a Workflow cannot be changed; make a new one instead of setting {name}")
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self._options(), "name": self.name, "program": self.program}
+        state = {**self._options(), "name": self.name, "program": self.program}
+        return {**state, "provenance": dict(self.provenance)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, attributes=MappingProxyType(state["attributes"]))
+        views = {key: MappingProxyType(state[key]) for key in ("attributes", "provenance")}
+        self.__dict__.update(state, **views)
 
     def _options(self) -> dict[str, Any]:
-        """Return the keyword arguments that make this workflow of its program."""
+        """Return the keyword arguments that make this workflow of its program, without provenance."""
         return {
             "attributes": dict(self.attributes),
             "phases": self.phases,
@@ -141,6 +156,8 @@ class Workflow:
     def with_(self, **changes: Any) -> Workflow:
         """Return the same program with other keyword arguments of ``Workflow``, or another ``name``.
 
+        The provenance of what changes is dropped.
+
         Raises
         ------
         ModelError
@@ -148,9 +165,14 @@ class Workflow:
         """
         options = {"name": self.name, **self._options()}
         for key in changes:
-            checks.one_of(f"workflow.{self.name}", key, options)
+            checks.one_of(f"workflow.{self.name}", key, (*options, "provenance"))
         options.update(changes)
-        return Workflow(options.pop("name"), self.program, **options)
+        made = Workflow(options.pop("name"), self.program, **options)
+        if self.provenance and "provenance" not in changes:
+            before, after = self.to_dict(full=True), made.to_dict(full=True)
+            kept = origin.unchanged(self.provenance, before, after, "workflow")
+            made.__dict__["provenance"] = MappingProxyType(kept)
+        return made
 
     @cached_property
     def tasks(self) -> tuple[Task, ...]:
@@ -203,11 +225,17 @@ class Workflow:
             self._expectations[phase] = expect(self, phase)
         return self._expectations[phase]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the workflow as plain data, the form it has in a file."""
+    def to_dict(self, *, full: bool = False) -> dict[str, Any]:
+        """Return the workflow as plain data, the form it has in a file, without provenance.
+
+        Parameters
+        ----------
+        full : bool
+            Whether what has its default is written out instead of left out.
+        """
         from octomodel.plain import workflow_to_dict
 
-        return workflow_to_dict(self)
+        return workflow_to_dict(self, full)
 
     @classmethod
     def from_dict(cls, data: object, path: str = "workflow") -> Workflow:
@@ -239,7 +267,9 @@ class Workflow:
         return cls(name, reduce(graph), **options)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Workflow) and self.__getstate__() == other.__getstate__()
+        if not isinstance(other, Workflow):
+            return False
+        return (self.name, self.program, self._options()) == (other.name, other.program, other._options())
 
     def __hash__(self) -> int:
         return hash((self.name, self.in_bytes, self.milestones, len(self.tasks)))

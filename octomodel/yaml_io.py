@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from octomodel import checks
+from octomodel import checks, provenance
 from octomodel.errors import ModelError, Words
 from octomodel.hardware import System
 from octomodel.load import Load
+from octomodel.provenance import Provenance
 from octomodel.workflow import Workflow
 from octomodel.yaml_text import MAX_BYTES, dump, parse
 
 VERSION = 1
+ORIGINS = ("workflow", "hardware")
+"""Parts of a document whose numbers may have a provenance."""
+
+Part = TypeVar("Part", Workflow | None, System | None)
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,7 @@ def read_file(path: str | os.PathLike[str]) -> Document:
 
 def from_dict(data: object, path: str) -> Document:
     """Return what plain data describe; errors begin with ``path``."""
-    keys = ("octomodel", "title", "sources", "workflow", "hardware", "load")
+    keys = ("octomodel", "title", "sources", "workflow", "hardware", "load", "provenance")
     fields = checks.keys(path, data, keys, ("octomodel",))
     version = checks.integer(f"{path}.octomodel", fields["octomodel"], 1)
     if version != VERSION:
@@ -65,9 +71,15 @@ def from_dict(data: object, path: str) -> Document:
         if not isinstance(text, str):
             raise ModelError(f"{path}.{place}", text, "a text")
     has = {key: fields[key] for key in ("workflow", "hardware", "load") if fields.get(key) is not None}
+    workflow = Workflow.from_dict(has["workflow"], f"{path}.workflow") if "workflow" in has else None
+    hardware = System.from_dict(has["hardware"], f"{path}.hardware") if "hardware" in has else None
+    if fields.get("provenance"):
+        given = _provenance(f"{path}.provenance", fields["provenance"], has)
+        workflow = _with_provenance(f"{path}.provenance", workflow, given, "workflow")
+        hardware = _with_provenance(f"{path}.provenance", hardware, given, "hardware")
     return Document(
-        workflow=Workflow.from_dict(has["workflow"], f"{path}.workflow") if "workflow" in has else None,
-        hardware=System.from_dict(has["hardware"], f"{path}.hardware") if "hardware" in has else None,
+        workflow=workflow,
+        hardware=hardware,
         load=Load.from_dict(has["load"], f"{path}.load") if "load" in has else None,
         title=title,
         sources=tuple(sources),
@@ -85,6 +97,12 @@ def to_dict(document: Document) -> dict[str, Any]:
         part = getattr(document, key)
         if part is not None:
             data[key] = part.to_dict()
+    for key in ORIGINS:
+        part = getattr(document, key)
+        if part is not None and part.provenance:
+            data[key] = provenance.grafted(data[key], part.to_dict(full=True), key, part.provenance)
+            found = {place: value.to_dict() for place, value in part.provenance.items()}
+            data["provenance"] = data.get("provenance", {}) | found
     return data
 
 
@@ -108,6 +126,24 @@ def write_file(path: str | os.PathLike[str], document: Document) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def _provenance(path: str, data: object, described: Mapping[str, Any]) -> dict[str, Provenance]:
+    """Return the provenances of a document, each of something that stands in it."""
+    given = provenance.read(path, data)
+    known: dict[str, Any] = {}
+    for key in ORIGINS:
+        known |= provenance.places(described[key], key) if key in described else {}
+    provenance.check(path, given, known)
+    return given
+
+
+def _with_provenance(path: str, part: Part, given: Mapping[str, Provenance], key: str) -> Part:
+    own = {place: value for place, value in given.items() if place.startswith(key)}
+    if part is None or not own:
+        return part
+    known = provenance.places(part.to_dict(full=True), key)
+    return part.with_(provenance=provenance.settled(path, own, known))
 
 
 def _content(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Bundled workflows and machines; a tag beside each number in its file says how well it is known."""
+"""Bundled workflows and machines; a tag for each number in its file says how well it is known."""
 
 from __future__ import annotations
 
@@ -11,33 +11,56 @@ from octomodel import checks, yaml_io, yaml_text
 from octomodel.errors import ModelError, unknown
 from octomodel.hardware import System
 from octomodel.load import Closed, Load, Trace
-from octomodel.presets import azure
+from octomodel.presets import azure, pylot
 from octomodel.presets.azure import Data
 from octomodel.workflow import Workflow
 from octomodel.yaml_io import Document
 
-Kind = Literal["workflow", "hardware"]
-KINDS: tuple[Kind, ...] = ("workflow", "hardware")
+Kind = Literal["workflow", "textbook", "hardware"]
+KINDS: tuple[Kind, ...] = ("workflow", "textbook", "hardware")
+RUNNABLE: tuple[Kind, ...] = ("workflow", "textbook")
+"""Kinds whose files hold a workflow; those of textbooks bring machine and load too."""
+
 TRACED = "llm_chat_code"
 """The workflow whose lengths and arrivals come from a trace."""
 
 UTILIZATION = 0.7
-_FOLDERS = {"workflow": "workflows", "hardware": "hardware"}
+_FOLDERS = {"workflow": "workflows", "textbook": "textbook", "hardware": "hardware"}
 
 
 def names(kind: Kind) -> tuple[str, ...]:
-    """Return the names of the bundled workflows or machines, sorted.
+    """Return the names of the bundled workflows, textbook systems or machines, sorted.
 
     Parameters
     ----------
-    kind : {"workflow", "hardware"}
+    kind : {"workflow", "textbook", "hardware"}
+
+    Returns
+    -------
+    tuple of str
+
+    Raises
+    ------
+    ModelError
+        When there is no such kind.
 
     Examples
     --------
-    >>> names("workflow")
-    ('early_exit', 'llm_chat_code', 'video_recognition')
+    >>> names("textbook")
+    ('diamond', 'feedback_loop', 'fork_join', 'moe_layer', 'single_queue', 'tandem')
     """
     return tuple(sorted(_files(kind)))
+
+
+def runnable() -> tuple[str, ...]:
+    """Return the names of all presets with a workflow: the bundled workflows, then the textbook systems.
+
+    Examples
+    --------
+    >>> "av_pylot" in runnable(), "tandem" in runnable(), "chip_64c" in runnable()
+    (True, True, False)
+    """
+    return tuple(name for kind in RUNNABLE for name in names(kind))
 
 
 @lru_cache
@@ -66,11 +89,13 @@ def workflow(name: str, *, data: Data = None, **changes: Any) -> Workflow:
     Parameters
     ----------
     name : str
-        One of ``names("workflow")``.
+        One of ``runnable()``.
     data : path, optional
-        Only for ``llm_chat_code``: a CSV file in the Azure LLM format, or a folder with the public ones, from
-        which request r gets its numbers of tokens. Default: the environment variable ``OCTOMODEL_DATA``,
-        without it a small sample made by us.
+        For ``llm_chat_code``: a CSV file in the Azure LLM format, or a folder with the public ones, from which request r
+        gets its numbers of tokens. Default: the environment variable ``OCTOMODEL_DATA``, without it a small sample made
+        by us. For ``av_pylot``: a folder with the public files of its frames, which are then replayed in order: durations
+        of the operators that run once per frame, obstacles, and the stretches with and without them. Default: that
+        variable, where it names such a folder; else the laws in the preset's file.
     **changes
         Keyword arguments of ``Workflow``.
 
@@ -88,22 +113,28 @@ def workflow(name: str, *, data: Data = None, **changes: Any) -> Workflow:
     >>> workflow("early_exit", deadline_cycles=10**8).deadline_cycles
     100000000
     """
-    found = document("workflow", name).workflow
+    found = document(_kind(name), name).workflow
     assert found is not None
     if name == TRACED and "attributes" not in changes:
         changes["attributes"] = azure.attributes(azure.read(data))
+    elif name == pylot.NAME and not {"attributes", "phases"} & set(changes):
+        where = pylot.folder(data)
+        if where is not None:
+            frames = pylot.read(where)
+            changes |= {"attributes": pylot.attributes(frames), "phases": pylot.phases(frames)}
     elif data is not None:
-        raise ModelError(f"workflow.{name}.data", str(data), f"no data: only {TRACED} without attributes reads a trace")
+        allowed = f"no data: only {TRACED} and {pylot.NAME} read a trace, without attributes or phases of your own"
+        raise ModelError(f"workflow.{name}.data", str(data), allowed)
     return found.with_(**changes)
 
 
 def hardware(name: str, **changes: Any) -> System:
-    """Return a bundled machine.
+    """Return a bundled machine, or that of a textbook system.
 
     Parameters
     ----------
     name : str
-        One of ``names("hardware")``.
+        One of ``names("hardware")`` or ``names("textbook")``.
     **changes
         Values of ``System`` by name (``switch_cycles=10``) or dotted path (``**{"tbu.switch_cycles": 10}``).
 
@@ -121,7 +152,7 @@ def hardware(name: str, **changes: Any) -> System:
     >>> hardware("wafer_56k", rows=16, cols=16).n_cluster
     256
     """
-    found = document("hardware", name).hardware
+    found = document("textbook" if name in _files("textbook") else "hardware", name).hardware
     assert found is not None
     return found.with_(**changes)
 
@@ -132,7 +163,7 @@ def load(name: str, system: System, *, requests: int, utilization: float | None 
     Parameters
     ----------
     name : str
-        One of ``names("workflow")``.
+        One of ``runnable()``.
     system : System
         Machine that it is scaled to.
     requests : int
@@ -146,7 +177,7 @@ def load(name: str, system: System, *, requests: int, utilization: float | None 
     -------
     Load
         For ``llm_chat_code`` the arrivals of the trace, their pattern unchanged, faster or slower as a whole;
-        else the closed load of the preset's file.
+        else the load of the preset's file.
 
     Raises
     ------
@@ -159,7 +190,7 @@ def load(name: str, system: System, *, requests: int, utilization: float | None 
     [0, 44053]
     """
     count = checks.integer("load.requests", requests, 1, 2**39)
-    found = document("workflow", name).load
+    found = document(_kind(name), name).load
     if name != TRACED:
         for key, value in (("utilization", utilization), ("data", data)):
             if value is not None:
@@ -169,6 +200,13 @@ def load(name: str, system: System, *, requests: int, utilization: float | None 
     trace = azure.read(data)
     own = workflow(name, attributes=azure.attributes(trace))
     return Trace(requests=count, arrival_cycles=azure.arrivals(trace, own, system, share, count))
+
+
+def _kind(name: str) -> Kind:
+    for kind in RUNNABLE:
+        if name in _files(kind):
+            return kind
+    raise unknown("workflow preset", name, runnable())
 
 
 @lru_cache

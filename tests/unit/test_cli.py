@@ -82,7 +82,7 @@ def test_presets(capsys: pytest.CaptureFixture[str]) -> None:
     shown = plain(capsys, "presets")
     for each in listed:
         assert each["title"]
-        assert re.search(rf"{each['name']} .*{each['kind']} .*{re.escape(each['title'])}", shown)
+        assert re.search(rf"{each['name']} .*{each['kind']} .*{re.escape(each['title'][:60])}", shown)
 
 
 def test_show_a_workflow(capsys: pytest.CaptureFixture[str]) -> None:
@@ -90,7 +90,7 @@ def test_show_a_workflow(capsys: pytest.CaptureFixture[str]) -> None:
     assert re.search(r"s1 +│ ai +│ +4,050,000 │ 0\.02 │ +0\.7 │ 2,835,000 │ +32,768 │ +131,072", shown)
     assert "demand: 15,883,586 cycles per request" in shown
     assert "phases, in requests: nominal 500, easy 500, hard 500" in shown
-    assert "source: Teerapittayanon" in shown
+    assert "source: branchy: Teerapittayanon" in shown
     assert "owners" not in shown
     found = data(capsys, "show", "early_exit", "--set", "workflow.deadline_cycles=5")
     assert om.Workflow.from_dict(found["workflow"]["description"]) == om.workflow("early_exit", deadline_cycles=5)
@@ -269,7 +269,6 @@ def test_a_load_from_a_file(small: str, tmp_path: Path) -> None:
         load_of(text=str(bare))
 
 
-NAMES = "early_exit, llm_chat_code, video_recognition"
 RUN = ("run", "early_exit", "--hardware", "chip_64c")
 
 
@@ -286,8 +285,8 @@ RUN = ("run", "early_exit", "--hardware", "chip_64c")
         (("run", "early_exit", "chip_64c"), "command line: got 'chip_64c'; allowed: did you mean --hardware chip_64c? no"),
         ((*RUN, "--memory-limit", "0"), "--memory-limit: got 0; allowed: an integer from 1"),
         ((*RUN, "--memory-limit", "1e4"), "memory: got 7.06e-05 GiB, most of it for 768 TBUs; allowed: at most 9.31e-06"),
-        (("run", "early_exits"), "workflow: got 'early_exits'; allowed: did you mean 'early_exit'? one of " + NAMES),
-        (("run", "chip_64c"), f"workflow: got 'chip_64c'; allowed: one of {NAMES}, or a file that ends in .yaml"),
+        (("run", "early_exits"), "workflow: got 'early_exits'; allowed: did you mean 'early_exit'? one of "),
+        (("run", "chip_64c"), f"workflow: got 'chip_64c'; allowed: one of {len(presets.runnable())} names, such as "),
         (("run", "early_exit"), "--hardware: got nothing; allowed: a file with hardware, or one of chip_64c, edge"),
         (("run", "early_exit", "--hardware", "chip64c"), "hardware: got 'chip64c'; allowed: did you mean 'chip_64c'?"),
         (("run", "no.yaml"), "no.yaml: got no regular file; allowed: the path of an existing file"),
