@@ -65,7 +65,7 @@ def test_mistakes_are_told_as_shown(
     assert answer == f"ModelError: {raised.value}"
     monkeypatch.chdir(tmp_path)
     Path("assistant.yaml").write_text(
-        "octomodel: 1\nworkflow: {name: assistant, program: [{task: asr, time: {law: gamma, mean: 40000, cv: -0.2}}]}\n"
+        "schema_version: 1\nworkflow: {name: assistant, program: [{task: asr, time: {law: gamma, mean: 40000, cv: -0.2}}]}\n"
     )
     assert cli.main(command.split()[2:]) == cli.BAD_INPUT
     assert capsys.readouterr().err == f"{message}\n"
