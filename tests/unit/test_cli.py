@@ -128,6 +128,13 @@ def test_a_task_that_takes_no_time_limits_nothing() -> None:
     assert (made["limited_by"], made["throughput_per_cycle"]) == ("all", pytest.approx(0.3))
 
 
+def test_a_workflow_that_takes_no_time_is_shown_too(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "free.yaml"
+    path.write_text("schema_version: 1\nworkflow: {name: free, program: [{task: nothing, time: 0}]}\n")
+    shown = plain(capsys, "show", str(path), "--hardware", "chip_64c")
+    assert "demand: 0 cycles per request" in shown and "limited by" not in shown
+
+
 def test_show_a_machine(capsys: pytest.CaptureFixture[str]) -> None:
     shown = plain(capsys, "show", "wafer_56k", "--set", "tbu.switch_cycles=99", "--set", "link.bytes_per_cycle=1/3")
     assert re.search(r"tbu\.switch_cycles +│ +99 │", shown)
