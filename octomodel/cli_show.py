@@ -149,7 +149,7 @@ def mapping_data(workflow: Workflow, system: System) -> dict[str, Any]:
     speed = np.resize(system.tbu_speed, system.n_tbu)
     owner = made.home >= 0
     capacity = np.bincount(made.home[owner], weights=speed[owner], minlength=len(workflow.tasks))
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):
         rates = capacity / made.demand
         fluid = speed[owner].sum() / made.demand.sum()
     slowest = int(np.argmin(rates))

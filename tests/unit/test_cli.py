@@ -126,6 +126,9 @@ def test_a_task_that_takes_no_time_limits_nothing() -> None:
     workflow = om.Workflow("free", om.task("nothing", 0), om.task("all", 10))
     made = cli_show.mapping_data(workflow, om.System(1, 1, tbus=4))
     assert (made["limited_by"], made["throughput_per_cycle"]) == ("all", pytest.approx(0.3))
+    # a rate that is no float any more
+    tiny = cli_show.mapping_data(om.Workflow("tiny", om.task("one", 5e-324)), om.System(1, 1, tbus=4))
+    assert (tiny["limited_by"], tiny["throughput_per_cycle"]) == ("one", float("inf"))
 
 
 def test_a_workflow_that_takes_no_time_is_shown_too(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
