@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from octomodel.errors import NOTHING, ModelError, ModelWarning, unknown
+from octomodel.errors import NOTHING, ModelError, ModelWarning, Words, unknown
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 SUM_TOLERANCE = 1e-9
@@ -107,6 +107,19 @@ def keys(path: str, value: object, known: Iterable[str], needed: Iterable[str] =
         if key not in value:
             raise ModelError(f"{path}.{key}", NOTHING, f"a value: {key} is required")
     return value
+
+
+def depth(path: str, value: object, most: int) -> None:
+    """Refuse mappings and lists nested more than ``most`` deep, and those that hold themselves."""
+    level = [value] if isinstance(value, Mapping | list | tuple) else []
+    for _ in range(most):
+        if not level:
+            return
+        inner = (item for outer in level for item in (outer.values() if isinstance(outer, Mapping) else outer))
+        # each once, for one that holds another twice would double the work at every level
+        level = list({id(item): item for item in inner if isinstance(item, Mapping | list | tuple)}.values())
+    if level:
+        raise ModelError(path, Words(f"more than {most} levels"), f"at most {most} levels")
 
 
 def sequence(path: str, value: object, what: str) -> Sequence[Any]:

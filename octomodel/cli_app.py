@@ -25,8 +25,8 @@ Settings = Annotated[
         "that begins with workflow. or load.",
     ),
 ]
-_WORKFLOW = "Name of a bundled workflow, or a YAML file."
-_HARDWARE = "Name of a bundled machine, or a YAML file; default: the machine in the workflow's file."
+_WORKFLOW = "Name of a bundled workflow, or a YAML or TOML file."
+_HARDWARE = "Name of a bundled machine, or a YAML or TOML file; default: the machine in the workflow's file."
 
 app = App(
     name="octomodel",
@@ -54,7 +54,7 @@ def presets(*, origins: Origins = False, as_json: Json = False) -> int:
 
 @app.command
 def show(
-    what: Annotated[str, Parameter(help="Name of a bundled workflow or machine, or a YAML file.")],
+    what: Annotated[str, Parameter(help="Name of a bundled workflow or machine, or a YAML or TOML file.")],
     /,
     *,
     hardware: Annotated[str | None, Parameter(help="Also show how the workflow is mapped on this machine.")] = None,
@@ -80,14 +80,14 @@ def show(
         workflow=described is not None,
         hardware=not drawn and (hardware is not None or document.hardware is not None),
     )
-    if described is not None:
-        described = described.with_(**changed.workflow)
-        if drawn:
-            print(described.graph().to_dot() if dot else described.graph().to_mermaid(), end="")
-            return DONE
     system = None
     if hardware is not None or document.hardware is not None:
         system = cli_input.hardware(hardware, document, changed)
+    if described is not None:
+        described = cli_input.with_changes(described, system, changed)
+        if drawn:
+            print(described.graph().to_dot() if dot else described.graph().to_mermaid(), end="")
+            return DONE
     if as_json:
         print(json.dumps(cli_show.data(described, system), indent=2))
     elif described is not None:
@@ -113,6 +113,15 @@ def _show_origins(what: str, hardware: str | None, settings: list[str] | None, *
 
 
 @app.command
+def schema() -> int:
+    """Print the JSON Schema of descriptions, for editors and other programs."""
+    from octomodel.schema import schema as of_descriptions
+
+    print(json.dumps(of_descriptions(), indent=2))
+    return DONE
+
+
+@app.command
 def run(
     workflow: Annotated[str, Parameter(help=_WORKFLOW)],
     /,
@@ -125,7 +134,7 @@ def run(
     load: Annotated[
         str | None,
         Parameter(
-            help="A kind (closed), a load as in a file ('{kind: poisson, rate: 1e-6}'), or a YAML file; default: "
+            help="A kind (closed), a load as in a file ('{kind: poisson, rate: 1e-6}'), or a YAML or TOML file; default: "
             "that of the bundled workflow or of the workflow's file."
         ),
     ] = None,

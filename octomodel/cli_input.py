@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from octomodel import presets, yaml_io, yaml_text
+from octomodel import presets, units_read, yaml_io, yaml_text
 from octomodel.errors import NOTHING, ModelError, Words, unknown
 from octomodel.hardware import System
 from octomodel.hardware_values import PATHS
-from octomodel.load import KINDS, Closed, Load
+from octomodel.load import KINDS, UNLIMITED, Closed, Load
 from octomodel.workflow import Workflow
 from octomodel.yaml_io import Document
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 REQUESTS = 1000
 _PARTS = ("workflow", "hardware", "load")
+_PLACES = re.compile(rf"({'|'.join(map(re.escape, PATHS))})($|[.[])")
 
 
 class RefusedError(ModelError):
@@ -142,14 +145,14 @@ def check_cache() -> None:
 
 
 def described(text: str) -> Document:
-    """Return what a preset of either kind, or a YAML file, describes.
+    """Return what a preset of either kind, or a YAML or TOML file, describes.
 
     Raises
     ------
     ModelError
         When the text is neither, or the file is refused.
     """
-    if _is_file(text):
+    if yaml_io.is_file_name(text):
         return yaml_io.read_file(text)
     for kind in presets.KINDS:
         if text in presets.names(kind):
@@ -160,20 +163,20 @@ def described(text: str) -> Document:
     raise _no_such("preset", text, [name for kind in presets.KINDS for name in presets.names(kind)])
 
 
-def workflow(text: str, changed: Changes) -> tuple[Workflow, Document]:
-    """Return the workflow of a preset or a YAML file with the changes to it, and the whole description.
+def workflow(text: str) -> Document:
+    """Return the description of a preset or file that holds a workflow.
 
     Raises
     ------
     ModelError
-        When there is no such preset, the file is refused or holds no workflow, or a change is refused.
+        When there is no such preset, or the file is refused or holds no workflow.
     """
-    if not _is_file(text) and text not in presets.runnable():
+    if not yaml_io.is_file_name(text) and text not in presets.runnable():
         raise _no_such("workflow", text, presets.runnable())
     document = described(text)
     if document.workflow is None:
         raise ModelError(text, Words("no workflow"), "a file with a workflow")
-    return document.workflow.with_(**changed.workflow), document
+    return document
 
 
 def hardware(text: str | None, beside: Document, changed: Changes) -> System:
@@ -186,13 +189,47 @@ def hardware(text: str | None, beside: Document, changed: Changes) -> System:
     """
     system = beside.hardware
     if text is not None:
-        if not _is_file(text) and text not in presets.names("hardware"):
+        if not yaml_io.is_file_name(text) and text not in presets.names("hardware"):
             raise _no_such("hardware", text, presets.names("hardware"))
         system = described(text).hardware
     if system is None:
         allowed = f"a file with hardware, or one of {', '.join(presets.names('hardware'))}"
         raise ModelError("--hardware", NOTHING if text is None else text, allowed)
-    return system.with_(**changed.hardware)
+    if not changed.hardware:
+        return system
+    short = {name: path for path, name in PATHS.items()}
+    for key in changed.hardware:
+        if key not in short and key != "description" and not re.match(_PLACES, key):
+            raise unknown(f"--set {key}", key, {*PATHS, *short})
+    changes = {short.get(key, key): value for key, value in changed.hardware.items()}
+    found = _changed(Document(hardware=system), changes, "hardware").hardware
+    assert found is not None
+    return found
+
+
+def with_changes(workflow: Workflow, system: System | None, changed: Changes) -> Workflow:
+    """Return a workflow with the changes to it; times in seconds are those of the machine's clock.
+
+    Raises
+    ------
+    ModelError
+        When a change is refused.
+    """
+    if not changed.workflow:
+        return workflow
+    found = _changed(Document(workflow=workflow, hardware=system), changed.workflow, "workflow").workflow
+    assert found is not None
+    return found
+
+
+def _changed(document: Document, changes: Mapping[str, Any], part: str) -> Document:
+    try:
+        return yaml_io.changed(document, {f"{part}.{key}": value for key, value in changes.items()}, "--set")
+    except ModelError as error:
+        place = error.path.removeprefix("--set.")
+        if place.startswith("changes["):
+            place = place.removeprefix("changes[").removesuffix("]")
+        raise ModelError(f"--set {place.removeprefix('hardware.')}", error.value, error.allowed) from None
 
 
 def load(text: str | None, name: str, beside: Document, system: System, changed: Changes, requests: int | None) -> Load:
@@ -201,7 +238,7 @@ def load(text: str | None, name: str, beside: Document, system: System, changed:
     Parameters
     ----------
     text : str or None
-        A YAML file with a load; a kind (``closed``); a load as in a file (``{kind: poisson, rate: 1e-6}``).
+        A YAML or TOML file with a load; a kind (``closed``); a load as in a file (``{kind: poisson, rate: 1e-6}``).
         None: that of the workflow's preset or file, else a closed load.
     name : str
         Of the workflow, as on the command line.
@@ -228,10 +265,18 @@ def load(text: str | None, name: str, beside: Document, system: System, changed:
         count = settings.pop("requests", REQUESTS)
         found = presets.load(name, system, requests=count, utilization=settings.pop("utilization", None))
     else:
-        found = beside.load or Closed() if text is None else _load(text)
+        found = beside.load or Closed() if text is None else _load(text, system)
         if found.requests is None:
             settings.setdefault("requests", REQUESTS)
-    return found.with_(**settings)
+    if "requests" in settings:
+        found = found.with_(requests=settings.pop("requests"))
+    if not settings:
+        return found
+    if "in_flight" in settings and settings["in_flight"] is None:
+        settings["in_flight"] = UNLIMITED
+    again = _changed(Document(hardware=system, load=found), settings, "load").load
+    assert again is not None
+    return again
 
 
 def out(path: str | None) -> Path | None:
@@ -252,20 +297,18 @@ def out(path: str | None) -> Path | None:
     return target
 
 
-def _load(text: str) -> Load:
-    if _is_file(text):
+def _load(text: str, system: System) -> Load:
+    if yaml_io.is_file_name(text):
         found = yaml_io.read_file(text).load
         if found is None:
             raise ModelError(text, Words("no load"), "a file with a load")
         return found
     data = yaml_text.parse(text, "--load")
-    return Load.from_dict({"kind": data} if isinstance(data, str) else data, "--load")
-
-
-def _is_file(text: str) -> bool:
-    return text.endswith((".yaml", ".yml"))
+    if isinstance(data, str):
+        data = {"kind": data}
+    return Load.from_dict(units_read.converted_part("load", data, "--load", Fraction(system.clock_hz)), "--load")
 
 
 def _no_such(path: str, text: str, known: Sequence[str]) -> ModelError:
     error = unknown(path, text, known)
-    return ModelError(path, text, f"{error.allowed}, or a file that ends in .yaml")
+    return ModelError(path, text, f"{error.allowed}, or a file that ends in .yaml or .toml")

@@ -44,8 +44,10 @@ def run(
     cli_input.check_cache()
     limit = MEMORY_LIMIT_BYTES if memory_limit is None else checks.integer("--memory-limit", memory_limit, 1)
     changed = cli_input.changes(settings)
-    described, document = cli_input.workflow(workflow, changed)
+    document = cli_input.workflow(workflow)
+    assert document.workflow is not None
     system = cli_input.hardware(hardware, document, changed)
+    described = cli_input.with_changes(document.workflow, system, changed)
     source = cli_input.load(load, workflow, document, system, changed, requests)
     result = timed(
         lambda: simulate(

@@ -90,7 +90,7 @@ def print_workflow(workflow: Workflow, document: Document, system: System | None
         left=2,
     )
     print(f"demand: {_cycles(data['demand_cycles'])} cycles per request")
-    if made:
+    if made and data["demand_cycles"] > 0:
         share = made["throughput_per_cycle"] / made["fluid_throughput_per_cycle"]
         print(
             f"owners, over {made['pipelines']:,} pipelines, allow {made['throughput_per_cycle']:.4g} requests per"
@@ -149,15 +149,16 @@ def mapping_data(workflow: Workflow, system: System) -> dict[str, Any]:
     speed = np.resize(system.tbu_speed, system.n_tbu)
     owner = made.home >= 0
     capacity = np.bincount(made.home[owner], weights=speed[owner], minlength=len(workflow.tasks))
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):
         rates = capacity / made.demand
+        fluid = speed[owner].sum() / made.demand.sum()
     slowest = int(np.argmin(rates))
     return {
         "pipelines": made.n_pipeline,
         "owners": {task.name: int(made.alloc[:, i].sum()) for i, task in enumerate(workflow.tasks)},
         "throughput_per_cycle": float(rates[slowest]),
         "limited_by": workflow.tasks[slowest].name,
-        "fluid_throughput_per_cycle": float(speed[owner].sum() / made.demand.sum()),
+        "fluid_throughput_per_cycle": float(fluid),
     }
 
 

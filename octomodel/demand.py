@@ -66,15 +66,16 @@ def moments(workflow: Workflow, time: Scaled) -> tuple[float, float]:
     """Return mean and coefficient of variation of one time of ``workflow``, its attribute included."""
     factor = Walk(workflow, None).scale(Factor(1.0, {}), time)
     mean = factor.number
-    square = time.law.mean**2 * (1 + time.law.cv**2) if time.law.mean > 0 else 0.0
-    if time.attribute is None:
-        square *= max(time.base, 0.0) ** 2
-    else:
+    # relative to the mean, whose square may be too small for a float or too large
+    square = 1.0 + time.law.cv * time.law.cv
+    if time.attribute is not None:
         group, values, weights = support(workflow, time.attribute)
         scale = np.maximum(time.base + time.slope * values, 0.0)
         mean *= float(weights @ factor.by_group[group])
-        square *= float(weights @ scale**2)
-    return mean, math.sqrt(max(square / mean**2 - 1.0, 0.0)) if mean > 0 else 0.0
+        largest = float(scale.max())
+        if largest > 0:
+            square *= float(weights @ (scale / largest) ** 2) / float(weights @ (scale / largest)) ** 2
+    return mean, math.sqrt(max(square - 1.0, 0.0)) if mean > 0 else 0.0
 
 
 def support(workflow: Workflow, attribute: str) -> tuple[Group, F64, F64]:

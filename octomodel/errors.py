@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable
+from itertools import islice
+from typing import Any
 
 LISTED = 16
 """Most names that an error lists."""
+
+LONGEST = 300
+"""Most characters of a value, or of a path, that an error shows."""
 
 
 class Words(str):
@@ -25,6 +31,47 @@ class Words(str):
 
 
 NOTHING = Words("nothing")
+
+
+class _Short(reprlib.Repr):
+    """Shows values of any size in a bounded time and space, small ones as ``repr`` does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel = 6
+        self.maxlist = self.maxtuple = self.maxdict = self.maxset = self.maxfrozenset = self.maxdeque = LISTED
+        self.maxstring = self.maxother = LONGEST
+
+    def repr_int(self, x: int, level: int) -> str:
+        # Python refuses to write integers of more than 4300 digits
+        bits = x.bit_length()
+        return f"an integer of {bits} bits" if bits > 3 * LONGEST else repr(x)
+
+    def repr_dict(self, x: dict[Any, Any], level: int) -> str:
+        # not sorted: the order of a file helps to find the place
+        if level <= 0 and x:
+            return "{...}"
+        parts = [f"{self.repr1(key, level - 1)}: {self.repr1(x[key], level - 1)}" for key in islice(x, self.maxdict)]
+        return "{" + ", ".join([*parts, *(["..."] if len(x) > self.maxdict else [])]) + "}"
+
+
+_SHORT = _Short()
+
+
+def shown(value: object) -> str:
+    """Return what an error shows of a value: its ``repr``, shortened where it is long.
+
+    Examples
+    --------
+    >>> shown({"b": 1, "a": [2.5]}), len(shown("x" * 10**6)) <= LONGEST, len(shown([[0] * 99] * 99)) <= LONGEST
+    ("{'b': 1, 'a': [2.5]}", True, True)
+    """
+    return _cut(_SHORT.repr(value))
+
+
+def _cut(text: str, longest: int = LONGEST) -> str:
+    half = (longest - 3) // 2
+    return text if len(text) <= longest else f"{text[:half]}...{text[-half:]}"
 
 
 class ModelError(ValueError):
@@ -49,7 +96,9 @@ class ModelError(ValueError):
         self.path = path
         self.value = value
         self.allowed = allowed
-        super().__init__(f"{path}: got {value!r}; allowed: {allowed}")
+        # keys of a file come into the path: they may be long, or speak to a terminal
+        place = _cut(path if path.isprintable() else repr(path)[1:-1])
+        super().__init__(f"{place}: got {shown(value)}; allowed: {_cut(allowed, 4 * LONGEST)}")
 
 
 class ModelWarning(UserWarning):

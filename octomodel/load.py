@@ -14,6 +14,8 @@ from octomodel.dist import Deterministic, Exponential, Law
 from octomodel.errors import ModelError
 
 MAX_REQUESTS = 2**39
+UNLIMITED = "unlimited"
+"""What files call a window without a limit, for TOML has no null."""
 InFlight = int | None | Literal["auto"]
 Split = Literal["even"] | tuple[float, ...]
 
@@ -67,7 +69,9 @@ class Load:
             value = getattr(self, field.name)
             if field.name in ("requests", "in_flight", "split") and value == field.default:
                 continue
-            if isinstance(value, Law):
+            if field.name == "in_flight" and value is None:
+                value = UNLIMITED
+            elif isinstance(value, Law):
                 value = value.to_dict()
             elif isinstance(value, np.ndarray):
                 value = value.tolist()
@@ -91,6 +95,8 @@ class Load:
         ]
         values = dict(checks.keys(path, data, ["kind", *(field.name for field in fields(kind))], needed))
         del values["kind"]
+        if values.get("in_flight") == UNLIMITED:
+            values["in_flight"] = None
         if isinstance(values.get("law"), Mapping):
             values["law"] = dist.from_dict(values["law"], f"{path}.law")
         try:

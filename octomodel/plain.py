@@ -60,7 +60,14 @@ def workflow_from_dict(data: object, path: str) -> Workflow:
     if "phases" in options:
         plan = checks.keys(f"{path}.phases", options["phases"], ("by", "cycle"), ("by", "cycle"))
         options["phases"] = phase_plans.make_phases(f"{path}.phases", plan["by"], plan["cycle"], {})
-    return Workflow(fields["name"], body_from_list(fields["program"], f"{path}.program", 0), **options)
+    body = body_from_list(fields["program"], f"{path}.program", 0)
+    own = f"workflow.{checks.name(f'{path}.name', fields['name'])}"
+    try:
+        return Workflow(fields["name"], body, **options)
+    except ModelError as error:
+        if not error.path.startswith(own):
+            raise
+        raise ModelError(path + error.path.removeprefix(own), error.value, error.allowed) from None
 
 
 def body_to_list(body: Seq, full: bool = False) -> list[dict[str, Any]]:

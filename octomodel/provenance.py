@@ -13,6 +13,8 @@ TAGS = ("published", "derived", "estimate", "memory")
 """How well a number is known: printed in the source, computed from printed ones, judged, or remembered."""
 
 KEYS = ("tag", "source", "note")
+PARTS = ("workflow", "hardware", "load")
+"""Parts of a description, the first word of a place."""
 
 
 @dataclass(frozen=True)

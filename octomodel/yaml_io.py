@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-from octomodel import checks, provenance
+from octomodel import checks, extends, provenance, schema, toml_text, units_read, yaml_text
 from octomodel.errors import ModelError, Words
 from octomodel.hardware import System
 from octomodel.load import Load
 from octomodel.provenance import Provenance
 from octomodel.workflow import Workflow
-from octomodel.yaml_text import MAX_BYTES, dump, parse
 
-VERSION = 1
+SUFFIXES = (".yaml", ".yml", ".toml")
+VERSION = schema.VERSION
 ORIGINS = ("workflow", "hardware")
 """Parts of a document whose numbers may have a provenance."""
 
@@ -41,8 +44,8 @@ def read_file(path: str | os.PathLike[str]) -> Document:
     Parameters
     ----------
     path : str or path-like
-        A regular file of at most 10 MB, UTF-8, one YAML document with ``octomodel: 1`` and any of
-        ``workflow``, ``hardware``, ``load``, ``title``, ``sources``.
+        A regular file of at most 10 MB, UTF-8: TOML if its name ends in ``.toml``, else YAML of the strict subset, of
+        one document or several. ``docs/format.md`` says what stands in it.
 
     Returns
     -------
@@ -51,22 +54,108 @@ def read_file(path: str | os.PathLike[str]) -> Document:
     Raises
     ------
     ModelError
-        When the file cannot be read, is no YAML of the strict subset (``parse``), or describes something that
-        is refused; the path begins with the name of the file.
+        When the file cannot be read, is no YAML or TOML, extends what it may not, or describes something that is
+        refused; the path begins with the name of the file.
     """
     name = os.fspath(path)
-    return from_dict(parse(_content(Path(path)), name), name)
+    return from_dict(read_plain(path), name, Path(path))
 
 
-def from_dict(data: object, path: str) -> Document:
-    """Return what plain data describe; errors begin with ``path``."""
-    keys = ("octomodel", "title", "sources", "workflow", "hardware", "load", "provenance")
-    fields = checks.keys(path, data, keys, ("octomodel",))
-    version = checks.integer(f"{path}.octomodel", fields["octomodel"], 1)
-    if version != VERSION:
-        raise ModelError(f"{path}.octomodel", version, f"{VERSION}, the version of files this release reads")
-    title = fields.get("title", "")
-    sources = checks.sequence(f"{path}.sources", fields.get("sources", []), "a list of texts")
+def read_plain(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the plain data of a file, its documents joined and otherwise as they stand there.
+
+    Raises
+    ------
+    ModelError
+        As ``read_file``, for what concerns the text; when two documents have the same part.
+    """
+    name, text = os.fspath(path), _content(Path(path))
+    if name.endswith(".toml"):
+        return toml_text.parse(text, name)
+    found = yaml_text.parse_all(text, name)
+    return joined(found, name) if len(found) > 1 else cast("dict[str, Any]", found[0] if found else None)
+
+
+def joined(documents: Sequence[object], name: str) -> dict[str, Any]:
+    """Return several documents of one file as one; each says the version, and each part stands in one of them.
+
+    Raises
+    ------
+    ModelError
+        When two have the same part.
+    """
+    result: dict[str, Any] = {}
+    for i, document in enumerate(documents, start=1):
+        place = f"{name}, document {i}"
+        extends.check_head(document, place)
+        for key, value in checks.mapping(place, document).items():
+            if key in ("schema_version", schema.OLD_VERSION_KEY):
+                result["schema_version"] = value
+            elif key in ("sources", "changes", "provenance") and key in result:
+                result[key] = _more(f"{place}.{key}", result[key], value)
+            elif key in result:
+                raise ModelError(f"{place}.{key}", value, f"{key} in one document; an earlier one has it")
+            else:
+                result[key] = value
+    return result
+
+
+def from_dict(data: object, path: str, file: Path | None = None) -> Document:
+    """Return what plain data describe.
+
+    Parameters
+    ----------
+    data : mapping
+        What stands in a file.
+    path : str
+        What errors begin with.
+    file : Path, optional
+        Where it stands, beside or above the files that it extends; default: it may extend presets only.
+
+    Raises
+    ------
+    ModelError
+        When something is refused.
+    """
+    checks.depth(path, data, yaml_text.MAX_DEPTH)
+    extends.check_head(data, path)
+    stack = extends.layers(checks.mapping(path, data), path, file)
+    whole = extends.laid(stack)
+    try:
+        return _document(units_read.converted(whole, path), path)
+    except ModelError as error:
+        raise extends.blamed(error, path, stack) from None
+
+
+def changed(document: Document, changes: Mapping[str, Any], path: str) -> Document:
+    """Return a document with other values at some places.
+
+    Parameters
+    ----------
+    document : Document
+    changes : mapping
+        Values by place, as they stand in a file: ``{"hardware.tbu.memory_bytes": "1.5 MiB"}``; None takes one away.
+    path : str
+        What errors begin with.
+
+    Raises
+    ------
+    ModelError
+        When there is no such place or value.
+
+    Examples
+    --------
+    >>> small = Document(hardware=System(1, 1))
+    >>> changed(small, {"hardware.tbu.reload_cycles": "2 us", "hardware.clock_hz": "2 GHz"}, "--set").hardware.reload_cycles
+    4000
+    """
+    data = extends.laid([extends.Layer(path, with_clock(document)), extends.Layer(path, {"changes": changes})])
+    return _document(units_read.converted(data, path), path)
+
+
+def _document(fields: Mapping[str, Any], path: str) -> Document:
+    title = fields.get("title") or ""
+    sources = checks.sequence(f"{path}.sources", fields.get("sources") or [], "a list of texts")
     for place, text in [("title", title), *((f"sources[{i}]", source) for i, source in enumerate(sources))]:
         if not isinstance(text, str):
             raise ModelError(f"{path}.{place}", text, "a text")
@@ -88,7 +177,7 @@ def from_dict(data: object, path: str) -> Document:
 
 def to_dict(document: Document) -> dict[str, Any]:
     """Return a document as plain data."""
-    data: dict[str, Any] = {"octomodel": VERSION}
+    data: dict[str, Any] = {"schema_version": schema.VERSION}
     if document.title:
         data["title"] = document.title
     if document.sources:
@@ -106,8 +195,62 @@ def to_dict(document: Document) -> dict[str, Any]:
     return data
 
 
+def with_clock(document: Document) -> dict[str, Any]:
+    """Return a document as plain data that state the clock of its machine even if it is the default."""
+    data = to_dict(document)
+    if document.hardware is not None:
+        data["hardware"] = {**data["hardware"], "clock_hz": document.hardware.clock_hz}
+    return data
+
+
+def digest(document: Document) -> str:
+    """Return the digest of what a document describes: equal for equal workflows, machines and loads.
+
+    Parameters
+    ----------
+    document : Document
+
+    Returns
+    -------
+    str
+        BLAKE2b with 32 bytes in 64 hexadecimal digits. Title, sources, descriptions and provenance do not count, nor
+        does the order of keys, nor whether a number is written as integer, float or fraction.
+
+    Examples
+    --------
+    >>> one, other = (Document(title=text, hardware=System(1, 1)) for text in ("one", "other"))
+    >>> digest(one) == digest(other), digest(one) == digest(Document(hardware=System(1, 2)))
+    (True, False)
+    """
+    data = {key: getattr(document, key).to_dict() for key in provenance.PARTS if getattr(document, key) is not None}
+    for part in data.values():
+        part.pop("description", None)
+    text = json.dumps(_canonical(data), sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=32).hexdigest()
+
+
+def _canonical(value: Any) -> Any:
+    """Return plain data in which equal numbers are equal texts."""
+    if isinstance(value, Mapping):
+        return {key: _canonical(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list | tuple):
+        return [_canonical(item) for item in value]
+    return str(Fraction(value)) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def is_file_name(text: str) -> bool:
+    """Return whether a text names a file rather than a preset."""
+    return text.endswith(SUFFIXES)
+
+
 def write_file(path: str | os.PathLike[str], document: Document) -> None:
     """Write a document so that ``read_file`` returns an equal one; the file appears complete or not at all.
+
+    Parameters
+    ----------
+    path : str or path-like
+        TOML is written if it ends in ``.toml``, else YAML.
+    document : Document
 
     Raises
     ------
@@ -115,7 +258,7 @@ def write_file(path: str | os.PathLike[str], document: Document) -> None:
         When the file cannot be written.
     """
     target = Path(path)
-    text = dump(to_dict(document))
+    text = (toml_text if target.suffix == ".toml" else yaml_text).dump(to_dict(document))
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -126,6 +269,15 @@ def write_file(path: str | os.PathLike[str], document: Document) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def _more(path: str, before: Any, after: Any) -> Any:
+    if isinstance(before, Mapping):
+        for key in checks.mapping(path, after):
+            if key in before:
+                raise ModelError(path, key, "each place in one document; an earlier one has it")
+        return {**before, **after}
+    return [*checks.sequence(path, before, "a list of texts"), *checks.sequence(path, after, "a list of texts")]
 
 
 def _provenance(path: str, data: object, described: Mapping[str, Any]) -> dict[str, Provenance]:
@@ -151,8 +303,8 @@ def _content(path: Path) -> str:
     try:
         if not path.is_file():
             raise ModelError(str(path), Words("no regular file"), "the path of an existing file")
-        if path.stat().st_size > MAX_BYTES:
-            raise ModelError(str(path), Words(f"{path.stat().st_size} bytes"), f"at most {MAX_BYTES} bytes")
+        if path.stat().st_size > yaml_text.MAX_BYTES:
+            raise ModelError(str(path), Words(f"{path.stat().st_size} bytes"), f"at most {yaml_text.MAX_BYTES} bytes")
         return path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
         raise ModelError(str(path), Words(f"byte {error.start} is not UTF-8"), "text in UTF-8") from None

@@ -8,10 +8,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from octomodel.errors import ModelError
+from octomodel.errors import ModelError, Words
 
 MAX_BYTES = 10 * 2**20
 MAX_DEPTH = 32
+MAX_DOCUMENTS = 16
 
 _NULL = ("", "~", "null", "Null", "NULL")
 _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
@@ -51,12 +52,23 @@ def parse(text: str, name: str) -> Any:
     >>> parse("a: 1e3\\nb: [on, 2, ~]", "example")
     {'a': 1000.0, 'b': ['on', 2, None]}
     """
+    documents = parse_all(text, name, most=1)
+    return documents[0] if documents else None
+
+
+def parse_all(text: str, name: str, most: int = MAX_DOCUMENTS) -> list[Any]:
+    """Return the plain data of each document of a text; as ``parse``.
+
+    Examples
+    --------
+    >>> parse_all("a: 1\\n---\\nb: 2", "example")
+    [{'a': 1}, {'b': 2}]
+    """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
-    if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-        raise ModelError(name, f"{len(text)} characters", f"at most {MAX_BYTES} bytes")
-    builder = _Builder(name)
+    check_size(text, name)
+    builder = _Builder(name, most)
     try:
         for event in YAML(typ="safe", pure=True).parse(text):
             builder.take(event)
@@ -64,8 +76,14 @@ def parse(text: str, name: str) -> Any:
         mark = getattr(error, "problem_mark", None)
         place = f"{name}, line {mark.line + 1}" if mark is not None else name
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise ModelError(place, problem, "YAML") from None
-    return builder.result
+        raise ModelError(place, Words(problem), "YAML") from None
+    return builder.results
+
+
+def check_size(text: str, name: str) -> None:
+    """Refuse a text of more than ``MAX_BYTES``."""
+    if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
+        raise ModelError(name, Words(f"{len(text)} characters"), f"at most {MAX_BYTES} bytes")
 
 
 def dump(data: Any) -> str:
@@ -82,12 +100,12 @@ def dump(data: Any) -> str:
 
 
 class _Builder:
-    """Puts the events of one document together."""
+    """Puts the events of documents together."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, most: int) -> None:
         self.name = name
-        self.result: Any = None
-        self.documents = 0
+        self.most = most
+        self.results: list[Any] = []
         self.stack: list[dict[str, Any] | list[Any]] = []
         self.keys: list[str | None] = []
 
@@ -97,16 +115,17 @@ class _Builder:
     def take(self, event: Any) -> None:
         kind = type(event).__name__
         if kind == "AliasEvent":
-            raise self.fail(event, f"*{event.anchor}", "no aliases: write the value out")
+            raise self.fail(event, Words(f"*{event.anchor}"), "no aliases: write the value out")
         if getattr(event, "anchor", None):
-            raise self.fail(event, f"&{event.anchor}", "no anchors")
+            raise self.fail(event, Words(f"&{event.anchor}"), "no anchors")
         tag = getattr(event, "tag", None)
         if tag is not None:
-            raise self.fail(event, str(tag), "no tags")
+            raise self.fail(event, Words(tag), "no tags")
         if kind == "DocumentStartEvent":
-            self.documents += 1
-            if self.documents > 1:
-                raise self.fail(event, "a second document", "one document")
+            if len(self.results) == self.most:
+                allowed = "one document" if self.most == 1 else f"at most {self.most} documents"
+                raise self.fail(event, Words("another document"), allowed)
+            self.results.append(None)
         elif kind in ("MappingStartEvent", "SequenceStartEvent"):
             self.add(event, {} if kind == "MappingStartEvent" else [])
         elif kind in ("MappingEndEvent", "SequenceEndEvent"):
@@ -125,7 +144,7 @@ class _Builder:
 
     def add(self, event: Any, value: Any) -> None:
         if not self.stack:
-            self.result = value
+            self.results[-1] = value
         else:
             top = self.stack[-1]
             if isinstance(top, list):
@@ -133,14 +152,14 @@ class _Builder:
             else:
                 key = self.keys[-1]
                 if key is None:
-                    raise self.fail(event, "a list or mapping as key", "keys that are texts")
+                    raise self.fail(event, Words("a list or mapping as key"), "keys that are texts")
                 top[key] = value
                 self.keys[-1] = None
         if isinstance(value, dict | list):
             self.stack.append(value)
             self.keys.append(None)
             if len(self.stack) > MAX_DEPTH:
-                raise self.fail(event, f"more than {MAX_DEPTH} levels", f"at most {MAX_DEPTH} levels")
+                raise self.fail(event, Words(f"more than {MAX_DEPTH} levels"), f"at most {MAX_DEPTH} levels")
 
     def value(self, event: Any) -> Any:
         text = event.value

@@ -119,7 +119,7 @@ class Uniform(Law):
     def __post_init__(self) -> None:
         low = number(self, "low", least=0.0)
         high = number(self, "high", above=low)
-        set_moments(self, (low + high) / 2.0, (high - low) ** 2 / 12.0)
+        set_moments(self, (low + high) / 2.0, (high - low) * (high - low) / 12.0)
 
     def support(self) -> tuple[float, float]:
         return self.low, self.high

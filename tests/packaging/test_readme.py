@@ -65,26 +65,35 @@ def test_mistakes_are_told_as_shown(
     assert answer == f"ModelError: {raised.value}"
     monkeypatch.chdir(tmp_path)
     Path("assistant.yaml").write_text(
-        "octomodel: 1\nworkflow: {name: assistant, program: [{task: asr, time: {law: gamma, mean: 40000, cv: -0.2}}]}\n"
+        "schema_version: 1\nworkflow: {name: assistant, program: [{task: asr, time: {law: gamma, mean: 40000, cv: -0.2}}]}\n"
     )
     assert cli.main(command.split()[2:]) == cli.BAD_INPUT
     assert capsys.readouterr().err == f"{message}\n"
 
 
-def test_the_file_of_the_page_of_files_runs(
-    repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_the_files_of_the_page_of_the_format_are_read_and_run(
+    repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = (repository / "docs/files.md").read_text()
-    (example,) = blocks(repository, "yaml", "docs/files.md")
-    path = tmp_path / "assistant.yaml"
-    path.write_text(example)
-    read = yaml_io.read_file(path)
-    assert read.workflow is not None and read.hardware is not None and read.load is not None
-    assert {type(item) for item in walk(read.workflow.program)} == {Task, Fork, Branch, Loop, Select}
-    assert cli.main(["run", str(path), "--json"]) == cli.DONE
+    page = "docs/format.md"
+    found = [block for language in ("yaml", "toml") for block in blocks(repository, language, page)]
+    for block in found:
+        (tmp_path / block.splitlines()[0].removeprefix("# ")).write_text(block)
+    monkeypatch.chdir(tmp_path)
+    assert len(list(tmp_path.iterdir())) == len(found) >= 5
+    read = {path.name: yaml_io.read_file(path.name) for path in tmp_path.iterdir()}
+    whole = read["assistant.yaml"]
+    assert whole.workflow is not None and whole.hardware is not None and whole.load is not None
+    assert {type(item) for item in walk(whole.workflow.program)} == {Task, Fork, Branch, Loop, Select}
+    assert cli.main(["run", "assistant.yaml", "--json"]) == cli.DONE
     out, err = capsys.readouterr()
     assert json.loads(out)["requests"] == 2000
     assert [line for line in err.splitlines() if "steady" not in line] == []
+    sizes = read["units.yaml"].workflow
+    assert sizes is not None and (sizes.in_bytes, sizes.deadline_cycles) == (1536, 2_000_000)
+    assert sizes.demand() == pytest.approx({"read": 10_000, "write": 1800 * 210, "close": 3000})
+    (code,) = blocks(repository, "python", page)
+    exec(code, {})
+    text = (repository / page).read_text()
     for kind in KINDS:
         assert f"`{kind}`" in text
 

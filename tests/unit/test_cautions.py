@@ -158,7 +158,7 @@ def test_the_command_line_tells_warnings_of_descriptions_in_one_line(tmp_path: P
     path = tmp_path / "near.yaml"
     choices = "{choice: x, probability: 0.5, program: []}, {choice: y, probability: 0.5000000004, program: []}"
     path.write_text(
-        f"octomodel: 1\nworkflow: {{name: w, program: [{{task: a, time: 100}}, {{branch: b, choices: [{choices}]}}]}}\n"
+        f"schema_version: 1\nworkflow: {{name: w, program: [{{task: a, time: 100}}, {{branch: b, choices: [{choices}]}}]}}\n"
     )
     words = [sys.executable, "-m", "octomodel", "show", str(path)]
     done = subprocess.run(words, capture_output=True, text=True)

@@ -21,10 +21,11 @@ from octomodel import cli, cli_input, cli_show, presets
 from octomodel.errors import ModelError, RunError
 from octomodel.load import Closed, Poisson, Trace
 from octomodel.outcome import CAUSES
+from octomodel.schema import schema
 from octomodel.yaml_io import Document
 
 SMALL = """
-octomodel: 1
+schema_version: 1
 title: "a pair"
 sources: ["nowhere"]
 workflow:
@@ -125,6 +126,16 @@ def test_a_task_that_takes_no_time_limits_nothing() -> None:
     workflow = om.Workflow("free", om.task("nothing", 0), om.task("all", 10))
     made = cli_show.mapping_data(workflow, om.System(1, 1, tbus=4))
     assert (made["limited_by"], made["throughput_per_cycle"]) == ("all", pytest.approx(0.3))
+    # a rate that is no float any more
+    tiny = cli_show.mapping_data(om.Workflow("tiny", om.task("one", 5e-324)), om.System(1, 1, tbus=4))
+    assert (tiny["limited_by"], tiny["throughput_per_cycle"]) == ("one", float("inf"))
+
+
+def test_a_workflow_that_takes_no_time_is_shown_too(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "free.yaml"
+    path.write_text("schema_version: 1\nworkflow: {name: free, program: [{task: nothing, time: 0}]}\n")
+    shown = plain(capsys, "show", str(path), "--hardware", "chip_64c")
+    assert "demand: 0 cycles per request" in shown and "limited by" not in shown
 
 
 def test_show_a_machine(capsys: pytest.CaptureFixture[str]) -> None:
@@ -253,6 +264,21 @@ def test_loads() -> None:
     assert load_of(name="early_exit", text="{kind: poisson, rate: 1}", requests=2) == Poisson(rate=1, requests=2)
 
 
+def test_changes_go_anywhere_and_may_have_units(capsys: pytest.CaptureFixture[str], small: str) -> None:
+    words = ["show", small, "--hardware", "chip_64c", "--set", "workflow.program[1].time=2 us", "--set", "clock_hz=2 GHz"]
+    words += ["--set", "tbu.memory_bytes=1.5 MiB", "--set", "cluster.queue_slots={first: 3}", "--set", "switch_cycles=7"]
+    found = data(capsys, *words)
+    assert found["workflow"]["description"]["program"][1]["time"] == 4000
+    machine = om.System.from_dict(found["hardware"]["description"])
+    changes: dict[str, Any] = {"clock_hz": 2e9, "memory_bytes": 3 * 2**19, "queue_slots": {"first": 3}, "switch_cycles": 7}
+    assert machine == om.hardware("chip_64c", **changes)
+    assert load_of("load.rate=5 requests/ms", text="{kind: poisson, rate: 1 requests/s}").rate == 5e-6
+
+
+def test_the_schema_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert json.loads(plain(capsys, "schema")) == schema()
+
+
 def test_the_load_of_a_trace_follows_utilization() -> None:
     slow = load_of("load.utilization=0.1", name="llm_chat_code", requests=50)
     fast = load_of("load.utilization=0.2", "load.in_flight=null", name="llm_chat_code", requests=50)
@@ -264,7 +290,7 @@ def test_the_load_of_a_trace_follows_utilization() -> None:
 def test_a_load_from_a_file(small: str, tmp_path: Path) -> None:
     assert load_of(text=small) == Poisson(rate=0.01, requests=300)
     bare = tmp_path / "bare.yml"
-    bare.write_text("octomodel: 1\n")
+    bare.write_text("schema_version: 1\n")
     with pytest.raises(ModelError, match="bare.yml: got no load; allowed: a file with a load"):
         load_of(text=str(bare))
 
@@ -299,8 +325,19 @@ RUN = ("run", "early_exit", "--hardware", "chip_64c")
         ((*RUN, "--out", "no/run.nc"), "--out: got 'no/run.nc'; allowed: a file in a folder that exists; no does not"),
         ((*RUN, "--set", "rows"), "--set: got 'rows'; allowed: key=value, such as tbu.switch_cycles=10"),
         ((*RUN, "--set", "=3"), "--set: got '=3'; allowed: key=value"),
-        ((*RUN, "--set", "rowz=3"), "system: got 'rowz'; allowed: did you mean 'rows'?"),
-        ((*RUN, "--set", "rows=x"), "system.rows: got 'x'; allowed: an integer from 1"),
+        ((*RUN, "--set", "rowz=3"), "--set rowz: got 'rowz'; allowed: did you mean 'rows'?"),
+        ((*RUN, "--set", "rows=x"), "--set rows: got 'x'; allowed: an integer from 1"),
+        ((*RUN, "--set", "tbu.switch_cycles=5 uss"), "--set tbu.switch_cycles: got 'uss'; allowed: did you mean 'us'"),
+        ((*RUN, "--set", "faults.dead_tbus[2]=5"), "--set faults.dead_tbus[2]: got [2]; allowed: no index: there is no list"),
+        ((*RUN, "--set", "tbus.x=5"), "--set tbus.x: got 'tbus.x'; allowed: did you mean 'tbus'"),
+        (
+            (*RUN, "--set", "workflow.program[1].kind=ai"),
+            "--set workflow.program[1].kind: got [1]; allowed: an index from 0 to 0",
+        ),
+        (
+            (*RUN, "--set", "workflow.program[0].choices[0].probability=0.6"),
+            "--set workflow.program[0].probabilities: got {'alexnet': 0.6, 'resnet': 0.3}; allowed: probabilities that sum to 1",
+        ),
         ((*RUN, "--set", "rows=010"), "--set rows, line 1: got '010'; allowed: a plain decimal number"),
         ((*RUN, "--set", "rows=2", "--set", "rows=3"), "--set rows: got 'rows=3'; allowed: each key once"),
         (
@@ -309,9 +346,9 @@ RUN = ("run", "early_exit", "--hardware", "chip_64c")
         ),
         (
             (*RUN, "--set", "workflow.deadline=2"),
-            "workflow.early_exit: got 'deadline'; allowed: did you mean 'deadline_",
+            "--set workflow.deadline: got 'deadline'; allowed: did you mean 'deadline_",
         ),
-        ((*RUN, "--set", "load.rate=2"), "load: got 'rate'; allowed: one of in_flight, requests, split"),
+        ((*RUN, "--set", "load.rate=2"), "--set load.rate: got 'rate'; allowed: one of in_flight, kind, requests, split"),
         (
             (*RUN, "--set", "load.utilization=2"),
             "load.utilization: got '2'; allowed: no utilization: only llm_chat_code",
@@ -366,7 +403,7 @@ def test_bad_input_needs_no_simulation(monkeypatch: pytest.MonkeyPatch, small: s
 
 def test_files_without_the_part_that_is_needed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     path = tmp_path / "bare.yaml"
-    path.write_text("octomodel: 1\n")
+    path.write_text("schema_version: 1\n")
     for words, message in (
         (("run", str(path)), f"{path}: got no workflow; allowed: a file with a workflow"),
         (("show", str(path)), f"{path}: got neither workflow nor hardware; allowed: a file with one of them"),
@@ -436,7 +473,7 @@ def test_verify_passes_on_the_verdict(capsys: pytest.CaptureFixture[str], monkey
 def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert om.__version__ in plain(capsys, "--version")
     shown = plain(capsys, "--help")
-    for command in ("presets", "show", "run", "verify"):
+    for command in ("presets", "show", "schema", "run", "verify"):
         assert command in shown
     for option in ("--hardware", "--policy", "--requests", "--seed", "--out", "--load", "--set", "--json"):
         assert option in plain(capsys, "run", "--help")
@@ -471,7 +508,7 @@ def test_a_reader_that_leaves_is_no_error() -> None:
 def test_interrupt(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, small: str) -> None:
     endless = tmp_path / "endless.yaml"
     body = "{loop: turns, count: 1e6, body: [{task: only, time: 10}]}"
-    endless.write_text(f"octomodel: 1\nworkflow: {{name: endless, program: [{body}]}}\nhardware: {{rows: 1, cols: 1}}\n")
+    endless.write_text(f"schema_version: 1\nworkflow: {{name: endless, program: [{body}]}}\nhardware: {{rows: 1, cols: 1}}\n")
     assert cli.main(["run", small]) == 0  # compiled from here on
     capsys.readouterr()
     sent = []

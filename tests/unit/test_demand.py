@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from octomodel import dist
-from octomodel.demand import inclusion, mean_turns
+from octomodel.demand import inclusion, mean_turns, moments
 from octomodel.elements import Branch, Loop, Select
 from octomodel.graph import Graph
 from octomodel.kernels.model import AGAIN, BRANCH, COUNT, END, FORK, JOIN, SELECT, TASK, UNTIL
@@ -168,3 +168,23 @@ def test_expected_visits_are_those_of_a_random_walk(wf: Workflow, phase: str, se
     # seven standard errors, of the spread seen or, where nothing rare was seen, of a Poisson count
     error = np.maximum(counts.std(axis=0), np.sqrt(expected + 0.02)) * 7 / math.sqrt(n)
     assert (np.abs(counts.mean(axis=0) - expected) <= error + 1e-9).all()
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1.0, 1e160])
+def test_moments_do_not_depend_on_the_unit_of_time(unit: float) -> None:
+    """Squares of the smallest and largest times are no floats any more."""
+    made = Workflow(
+        "w",
+        task("law", dist.Gamma(3 * unit, 0.5)),
+        task("scaled", per("n", 2 * unit, base=unit) * dist.LogNormal(1, 0.25)),
+        attributes={"n": [0, 1, 2]},
+    )
+    law, scaled = made.tasks
+    assert moments(made, law.time) == pytest.approx((3 * unit, 0.5), rel=1e-12)
+    # a scale of 1, 3 and 5 has mean 3 and mean square 35/3
+    assert moments(made, scaled.time) == pytest.approx((3 * unit, math.sqrt(35 / 27 * (1 + 0.25**2) - 1)), rel=1e-12)
+
+
+def test_moments_of_a_time_that_is_always_0() -> None:
+    made = Workflow("w", task("none", per("n", -1) * dist.Exponential(5)), task("some", 1), attributes={"n": [1, 2]})
+    assert moments(made, made.tasks[0].time) == (0.0, 0.0)

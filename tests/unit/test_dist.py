@@ -593,3 +593,8 @@ def test_a_measured_file(shared_data: Path) -> None:
     assert law.cv == pytest.approx(0.771, abs=0.0005)
     assert law.sha256 == "2f1e5b666d4e3055fdbba98598ce2ec307767b9064e03e2fa46676dbcc7d0bf8"
     assert lower_law(law).error < 1e-8
+
+
+def test_a_uniform_law_of_huge_values_has_no_variance_that_is_a_float() -> None:
+    law = dist.Uniform(0, 1e200)
+    assert (law.mean, law.cv) == (5e199, math.inf)

@@ -23,7 +23,7 @@ from octomodel.yaml_text import dump, parse
 PAPER = {"tag": "published", "source": "a paper, Table I"}
 GUESS = {"tag": "estimate", "source": "judged", "note": "range 1 to 9"}
 TEXT = """
-octomodel: 1
+schema_version: 1
 workflow:
   name: pair
   in_bytes: 0

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octomodel import yaml_io, yaml_text
+from octomodel import yaml_text
 from octomodel.errors import ModelError
 from octomodel.hardware import System
 from octomodel.load import closed, trace
@@ -171,7 +171,11 @@ def test_parts_may_be_missing(tmp_path: Path) -> None:
     path = tmp_path / "load.yaml"
     write_file(path, Document(load=closed(5)))
     assert read_file(path) == Document(load=closed(5))
-    assert path.read_text() == "octomodel: 1\nload: {kind: closed, requests: 5}\n"
+    assert path.read_text() == "schema_version: 1\nload: {kind: closed, requests: 5}\n"
+
+
+def test_the_first_name_of_the_version_is_still_read() -> None:
+    assert from_dict({"octomodel": 1, "load": {"kind": "closed"}}, "f") == Document(load=closed())
 
 
 def test_files_that_are_none_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,7 +197,7 @@ def test_files_that_are_none_are_refused(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.MonkeyPatch.context() as patch, pytest.raises(ModelError, match="Permission denied"):
         patch.setattr(Path, "read_bytes", forbidden)
         read_file(binary)
-    monkeypatch.setattr(yaml_io, "MAX_BYTES", 1)
+    monkeypatch.setattr(yaml_text, "MAX_BYTES", 1)
     with pytest.raises(ModelError, match="at most 1 bytes"):
         read_file(binary)
 
@@ -203,7 +207,7 @@ def forbidden(_: Path) -> bytes:
 
 
 def element(**fields: Any) -> dict[str, Any]:
-    return {"octomodel": 1, "workflow": {"name": "w", "program": [{"task": "first", "time": 1}, fields]}}
+    return {"schema_version": 1, "workflow": {"name": "w", "program": [{"task": "first", "time": 1}, fields]}}
 
 
 def choice(name: str, **fields: Any) -> dict[str, Any]:
@@ -217,16 +221,18 @@ HALVES = [choice("x", probability=0.5), choice("y", probability=0.5)]
     ("content", "path", "part"),
     [
         ([], "f", "a mapping"),
-        ({}, "f.octomodel", "octomodel is required"),
+        ({}, "f.schema_version", "schema_version is required"),
+        ({"schema_version": 2}, "f.schema_version", "the version of files"),
         ({"octomodel": 2}, "f.octomodel", "the version of files"),
-        ({"octomodel": 1, "worklfow": {}}, "f.worklfow", "did you mean 'workflow'"),
-        ({"octomodel": 1, "title": 5}, "f.title", "a text"),
-        ({"octomodel": 1, "sources": ["a", 5]}, "f.sources[1]", "a text"),
-        ({"octomodel": 1, "hardware": {"rows": 0, "cols": 1}}, "f.hardware.rows", "from 1"),
-        ({"octomodel": 1, "load": {"kind": "closed", "requests": 0}}, "f.load.requests", "from 1"),
-        ({"octomodel": 1, "workflow": {"name": "w"}}, "f.workflow.program", "program is required"),
+        ({"octomodel": 1, "schema_version": 1}, "f.octomodel", "only schema_version"),
+        ({"schema_version": 1, "worklfow": {}}, "f.worklfow", "did you mean 'workflow'"),
+        ({"schema_version": 1, "title": 5}, "f.title", "a text"),
+        ({"schema_version": 1, "sources": ["a", 5]}, "f.sources[1]", "a text"),
+        ({"schema_version": 1, "hardware": {"rows": 0, "cols": 1}}, "f.hardware.rows", "from 1"),
+        ({"schema_version": 1, "load": {"kind": "closed", "requests": 0}}, "f.load.requests", "from 1"),
+        ({"schema_version": 1, "workflow": {"name": "w"}}, "f.workflow.program", "program is required"),
         (
-            {"octomodel": 1, "workflow": {"name": "w", "program": 5}},
+            {"schema_version": 1, "workflow": {"name": "w", "program": 5}},
             "f.workflow.program",
             "a list of elements",
         ),
