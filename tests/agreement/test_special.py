@@ -14,7 +14,8 @@ from octomodel.hardware import System
 from octomodel.kernels.model import NO_HORIZON, Model
 from octomodel.load import Load, closed, periodic, poisson, trace
 from octomodel.outcome import Outcome
-from octomodel.policies import POLICIES, Policy
+from octomodel.policies import POLICIES, Plan, Policy, Reports, View, own
+from octomodel.policies import load as load_config
 from octomodel.program import select, task
 from octomodel.run import run
 from octomodel.testing import run_reference
@@ -194,3 +195,33 @@ def test_other_answers_of_a_dispatch_lend_nothing(answer: str) -> None:
     outcome = run(lowered(system, poisson(0.2, 30), placed, Policy("useless", dispatch=give)), threads=1)
     assert identical(outcome, alone, but=["cluster refusals"]) == []
     assert (int(outcome.cluster["refusals"].sum()) > 30) == refused
+
+
+def shift(view: View, reports: Reports, plan: Plan) -> None:
+    own(plan, 0, 1)
+    load_config(plan, 1, 1)
+
+
+@pytest.mark.parametrize("reload_cycles", [0, 3])
+@pytest.mark.parametrize("ahead", [False, True])
+def test_changes_of_a_home(reload_cycles: int, ahead: bool) -> None:
+    """By a reload, one of no length among them, or by a load into an empty place (rules 13.7 and 13.8)."""
+    costs = {"epoch_cycles": 4, "reload_cycles": reload_cycles, "background_load": ahead}
+    system = System(1, 1, tbus=4, resident_slots=1 + ahead, **costs)
+    model = lowered(system, closed(40, in_flight=9), mapping.explicit(PAIR, system, [[3, 1]]), Policy("shift", rebalance=shift))
+    empty = np.full((4, 1 + ahead), -1)
+    empty[:, 0] = [0, 0, 0, 1]
+    outcome = agreed(model._replace(machine=model.machine._replace(tbu_resident=empty)))
+    assert int(outcome.cluster["owner_changes"].sum()) == 1
+    assert int(outcome.cluster["background_loads"].sum()) == 2 * ahead
+
+
+def test_a_change_goes_no_further_when_all_is_over() -> None:
+    """The reload, and the load, end after the last request of their group, but before that of another (rule 8.4)."""
+    for ahead in (False, True):
+        costs = {"epoch_cycles": 4, "reload_cycles": 50, "background_load": ahead, "link_latency_cycles": 9}
+        system = System(1, 2, tbus=4, resident_slots=1 + ahead, dead_links=[(0, 1)], **costs)
+        placed = mapping.explicit(PAIR, system, [[3, 1], [3, 1]])
+        model = lowered(system, trace([0, 0, 300], split=[0.5, 0.5]), placed, Policy("shift", rebalance=shift))
+        outcome = agreed(model)
+        assert outcome.status == "done" and int(outcome.cluster["owner_changes"].sum()) >= 1 - ahead
