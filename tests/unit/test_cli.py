@@ -366,7 +366,7 @@ RUN = ("run", "early_exit", "--hardware", "chip_64c")
         (("show", "early_exit", "--dot", "--mermaid"), "show: got several forms; allowed: one of --dot, --mermaid"),
         (("show", "early_exit", "--dot", "--json"), "show: got several forms; allowed: one of --dot, --mermaid"),
         (("show", "early_exit", "--set", "nonsense=1"), "--set nonsense: got 'nonsense'; allowed: one of 59 names, such as"),
-        (("show", "early_exit", "--set", "row=2"), "--set row: got 'row'; allowed: did you mean 'rows'? one of 57 names\n"),
+        (("show", "early_exit", "--set", "row=2"), "--set row: got 'row'; allowed: did you mean 'rows'? one of 59 names\n"),
         (("show", "early_exit", "--set", "rows=2"), "--set rows: got 2; allowed: no change of a machine: none is shown"),
         (
             ("show", "early_exit", "--dot", "--hardware", "chip_64c", "--set", "rows=2"),

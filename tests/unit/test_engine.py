@@ -46,7 +46,7 @@ def test_the_memory_limit_holds_during_the_run(policy: str) -> None:
 
 def test_a_machine_with_an_unknown_keyword() -> None:
     make: Any = om.System
-    with pytest.raises(ModelError, match=r"^system: got 'row'; allowed: did you mean 'rows'\? one of 33 names$"):
+    with pytest.raises(ModelError, match=r"^system: got 'row'; allowed: did you mean 'rows'\? one of 35 names$"):
         make(row=1, cols=1)
     with pytest.raises(TypeError, match="rows"):
         make(cols=1)
