@@ -68,16 +68,14 @@ def _answer(kind: str, function: Any, names: tuple[str, ...], real: bool) -> Ans
     view_of, candidates_of, reports_of, plan_of, params_of, column, open_column = tools(names, real)
     integer: Callable[[int], int] = _integer if real else int
 
+    look = open_column if kind == "rebalance" else column
+
     def state_of(w: Any, c: int) -> Any:
         ctl = w.ctl[0]
-        return column(w.policy_state, c * ctl.state_rows * ctl.n_task, (ctl.state_rows, ctl.n_task), "")
-
-    def open_state_of(w: Any, c: int) -> Any:
-        ctl = w.ctl[0]
-        return open_column(w.policy_state, c * ctl.state_rows * ctl.n_task, (ctl.state_rows, ctl.n_task), "")
+        return look(w.policy_state, c * ctl.state_rows * ctl.n_task, (ctl.state_rows, ctl.n_task), "")
 
     if real:
-        state_of, open_state_of = compiled(state_of), compiled(open_state_of)
+        state_of = compiled(state_of)
 
     def dispatch(w: Any, c: int, x: int) -> int:
         return integer(function(view_of(w, c, params_of(w), state_of(w, c)), x))
@@ -87,12 +85,12 @@ def _answer(kind: str, function: Any, names: tuple[str, ...], real: bool) -> Ans
         return integer(function(view_of(w, c, params_of(w), state_of(w, c)), token, candidates_of(w, x)))
 
     def rebalance(w: Any, c: int, x: int) -> int:
-        function(view_of(w, c, params_of(w), open_state_of(w, c)), reports_of(w, c), plan_of(w))
+        function(view_of(w, c, params_of(w), state_of(w, c)), reports_of(w, c), plan_of(w))
         return 0
 
     def copied_rebalance(w: Any, c: int, x: int) -> int:
         ctl = w.ctl[0]
-        state, plan = open_state_of(w, c), plan_of(w)
+        state, plan = state_of(w, c), plan_of(w)
         function(view_of(w, c, params_of(w), state), reports_of(w, c), plan)
         put(w.policy_state, c * ctl.state_rows * ctl.n_task, "", state)
         for name, values in zip(Plan._fields[1:], plan[1:], strict=True):

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from numba.core.registry import CPUDispatcher
 from numba.np.unsafe.ndarray import to_fixed_tuple
+from numpy.typing import NDArray
 
 from . import _columns
 from .views import Candidates, Plan, Reports, View
@@ -32,12 +33,17 @@ class Tools(NamedTuple):
     open_column: Any
 
 
+def _as_tuple(array: NDArray[Any], n: int) -> tuple[Any, ...]:
+    return tuple(array[:n].tolist())
+
+
 def tools(names: tuple[str, ...], real: bool) -> Tools:
     """Return the tools for a policy with parameters of these names, ``real`` for compiled code."""
     column = _columns.compiled_column if real else _columns.copied_column
     open_column = _columns.compiled_open_column if real else _columns.copied_open_column
     kind = namedtuple("Params", names or ("none",))  # type: ignore[misc]  # its fields are the policy's own
     n_params = len(kind._fields)
+    as_tuple: Any = to_fixed_tuple if real else _as_tuple
 
     def view_of(w: Any, c: int, params: Any, state: Any) -> View:
         """Return what cluster ``c`` can know now (rule 13.2)."""
@@ -127,11 +133,8 @@ def tools(names: tuple[str, ...], real: bool) -> Tools:
         )
 
     def params_of(w: Any) -> Any:
-        return kind(*to_fixed_tuple(column(w.params, 0, n_params, ""), n_params))
+        return kind(*as_tuple(column(w.params, 0, n_params, ""), n_params))
 
-    def copied_params(w: Any) -> Any:
-        return kind(*w.params)
-
-    made = (view_of, candidates_of, reports_of, plan_of, params_of if real else copied_params)
+    made = (view_of, candidates_of, reports_of, plan_of, params_of)
     ready = [compiled(function) if real else function for function in made]
     return Tools._make([*ready, column, open_column])
