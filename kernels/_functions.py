@@ -63,6 +63,18 @@ def _integer_of(typing_context: Any, value: Any) -> Any:
 _integer: Any = intrinsic(_integer_of)
 
 
+def _put_back(w: Any, c: int, state: Any, plan: Plan) -> None:
+    """Write copies of the state and the plan back to where they came from.
+
+    In: plan, policy_state. In-out: ctl.
+    """
+    ctl = w.ctl[0]
+    put(w.policy_state, c * ctl.state_rows * ctl.n_task, "", state)
+    for name, values in zip(Plan._fields[1:], plan[1:], strict=True):
+        put(w.plan, 0, name, values)
+    ctl.plan_n = int(plan.n[0])
+
+
 def _answer(kind: str, function: Any, names: tuple[str, ...], real: bool) -> Answer:
     """Return the wrapper of a function, ``real`` for compiled code."""
     view_of, candidates_of, reports_of, plan_of, params_of, column, open_column = tools(names, real)
@@ -74,6 +86,7 @@ def _answer(kind: str, function: Any, names: tuple[str, ...], real: bool) -> Ans
         ctl = w.ctl[0]
         return look(w.policy_state, c * ctl.state_rows * ctl.n_task, (ctl.state_rows, ctl.n_task), "")
 
+    put_back = compiled(lambda w, c, state, plan: None) if real else _put_back
     if real:
         state_of = compiled(state_of)
 
@@ -85,20 +98,12 @@ def _answer(kind: str, function: Any, names: tuple[str, ...], real: bool) -> Ans
         return integer(function(view_of(w, c, params_of(w), state_of(w, c)), token, candidates_of(w, x)))
 
     def rebalance(w: Any, c: int, x: int) -> int:
-        function(view_of(w, c, params_of(w), state_of(w, c)), reports_of(w, c), plan_of(w))
-        return 0
-
-    def copied_rebalance(w: Any, c: int, x: int) -> int:
-        ctl = w.ctl[0]
         state, plan = state_of(w, c), plan_of(w)
         function(view_of(w, c, params_of(w), state), reports_of(w, c), plan)
-        put(w.policy_state, c * ctl.state_rows * ctl.n_task, "", state)
-        for name, values in zip(Plan._fields[1:], plan[1:], strict=True):
-            put(w.plan, 0, name, values)
-        ctl.plan_n = int(plan.n[0])
+        put_back(w, c, state, plan)
         return 0
 
-    return {"dispatch": dispatch, "route": route, "rebalance": rebalance if real else copied_rebalance}[kind]
+    return {"dispatch": dispatch, "route": route, "rebalance": rebalance}[kind]
 
 
 for _item in views.HELPERS:
