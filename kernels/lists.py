@@ -11,7 +11,7 @@ CONTROL_LINE, DECIDING, TRANSFERS, INGRESS = range(4)
 
 
 def _new_token(w: World) -> int:
-    """Take a token from the free list; the pool is sized so that one is always there (``allocate.pool_size``).
+    """Take a token from the free list; the pool is sized so that one is always there (``pools.pool_sizes``).
 
     In: token. In-out: ctl.
     """

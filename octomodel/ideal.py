@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from octomodel.bounds import too_many_visits, total_window
 from octomodel.errors import RunError
-from octomodel.kernels import _jit, allocate, bare, codes
+from octomodel.kernels import _jit, bare, codes, pools
 from octomodel.kernels.bare import Pool
 from octomodel.kernels.ideal import advance_pool
 from octomodel.kernels.interpret import call
@@ -90,7 +90,7 @@ def _pool(model: Model) -> Pool:
     tbu["number"], tbu["token"] = live - machine.cluster_tbu[tbu["cluster"]], -1
     window = total_window(machine) if load.closed else -1
     slots = min(SLOTS if window < 0 else window, n_request)
-    tokens = slots * allocate.width(model)
+    tokens = slots * pools.width(model)
     ctl = bare.controls(bare.POOL, program, load, machine.decision_cycles)
     ctl["n_task"], ctl["surplus_after"] = len(program.task_node), machine.surplus_after
     ctl["horizon"] = min(load.horizon, NO_HORIZON)

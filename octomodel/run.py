@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from octomodel.errors import ModelError, RunError, Words
 from octomodel.kernels import _functions as functions
-from octomodel.kernels import _jit, advance, allocate, codes, interpret
+from octomodel.kernels import _jit, advance, allocate, codes, interpret, pools
 from octomodel.kernels.model import NO_HORIZON, Model
 from octomodel.kernels.world import Records, World
 from octomodel.outcome import CAUSES, CLUSTER_FIELDS, LINK_FIELDS, PIPELINE_FIELDS, STATION_FIELDS, Outcome
@@ -155,8 +155,8 @@ class _Run:
                 "the machine serves; give the load an in_flight, lower its rate, or raise memory_limit_bytes"
             )
         if status == codes.GROW_REQUESTS:
-            return allocate.grow_requests(self.model, world, max(len(world.request), int(world.ctl["needed"][0])))
-        return allocate.grow_reports(world, len(world.snapshot_next))
+            return pools.grow_requests(self.model, world, max(len(world.request), int(world.ctl["needed"][0])))
+        return pools.grow_reports(world, len(world.snapshot_next))
 
     def progress(self) -> tuple[int, int]:
         return int((self.fields["request_end"] >= 0).sum()), len(self.fields["request_end"])
