@@ -255,6 +255,7 @@ def _hardware() -> Node:
     cluster = {"type": "integer", "minimum": 0}
     values |= {
         "torus": {"type": "boolean"},
+        "background_load": {"type": "boolean"},
         "clock_hz": _quantity("hertz", exclusiveMinimum=0),
         "tbu_speed": {"anyOf": [speed, _list(speed, minItems=1)]},
         "queue_slots": {"anyOf": [slots, _map(slots)]},
