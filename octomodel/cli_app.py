@@ -12,6 +12,7 @@ from octomodel import cli_input, cli_placement, cli_show
 from octomodel._version import __version__
 from octomodel.cli import DONE, FAILED
 from octomodel.errors import ModelError, Words
+from octomodel.flow import flow
 from octomodel.placement import placement
 
 Count = Annotated[int, Parameter(converter=cli_input.whole)]
@@ -87,7 +88,8 @@ def show(
     if described is not None:
         described = cli_input.with_changes(described, system, changed)
         if drawn:
-            print(described.graph().to_dot() if dot else described.graph().to_mermaid(), end="")
+            graph, flowing = described.graph(), flow(described)
+            print(graph.to_dot(flowing) if dot else graph.to_mermaid(flowing), end="")
             return DONE
     placed = placement(described, system) if described is not None and system is not None else None
     if as_json:

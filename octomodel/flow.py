@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,6 +38,15 @@ class Flow:
     edges: tuple[tuple[float, ...], ...]
     payloads: tuple[tuple[Bytes, ...], ...]
     demand: tuple[float, ...]
+
+    @cached_property
+    def total_demand(self) -> float:
+        """Return the cycles of all nodes."""
+        return sum(self.demand)
+
+    def share(self, node: int) -> float:
+        """Return the share of a node in the demand of all; 0 where there is none."""
+        return self.demand[node] / self.total_demand if self.total_demand > 0 else 0.0
 
 
 def flow(workflow: Workflow) -> Flow:

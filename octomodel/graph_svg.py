@@ -5,7 +5,8 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING
 
-from octomodel.flow import Bytes, Flow, flow
+from octomodel.flow import Flow, flow
+from octomodel.flow_words import edge_words, node_words
 from octomodel.graph import Graph, Node, edge_label, label
 from octomodel.graph_layout import Box, Point, Route, layout
 from octomodel.kernels.model import AGAIN, COUNT, END, FORK, JOIN, TASK, UNTIL
@@ -44,9 +45,8 @@ def svg(workflow: Workflow) -> str:
     if len(placed.boxes) > MOST_BOXES:
         return ""
     graph, flowing = workflow.graph(), flow(workflow)
-    total = sum(flowing.demand)
     parts = [_edge(route, graph, flowing) for route in placed.routes]
-    parts += [_box(box, graph, flowing, total) for box in placed.boxes]
+    parts += [_box(box, graph, flowing) for box in placed.boxes]
     size = f'width="{placed.width:.0f}" height="{placed.height:.0f}" viewBox="0 0 {placed.width:.0f} {placed.height:.0f}"'
     name = html.escape(workflow.name)
     return (
@@ -56,65 +56,24 @@ def svg(workflow: Workflow) -> str:
     )
 
 
-def per_request(number: float) -> str:
-    """Return a mean number per request as drawings write it.
-
-    Examples
-    --------
-    >>> [per_request(number) for number in (0.0, 1.0, 0.25, 1234.5, 2.5e6)]
-    ['0', '1', '0.25', '1,234', '2.5M']
-    """
-    if number >= 1e4:
-        return scaled(number)
-    return f"{number:,.0f}" if number >= 1000 else f"{number:.3g}"
-
-
-def scaled(number: float) -> str:
-    """Return a large number with a decimal prefix.
-
-    Examples
-    --------
-    >>> scaled(999), scaled(84_384_800), scaled(4.2e9)
-    ('999', '84.4M', '4.2G')
-    """
-    for size, prefix in ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if number >= size:
-            return f"{number / size:.3g}{prefix}" if number < 1e18 else f"{number:.3g}"
-    return f"{number:.3g}"
-
-
-def carried(payload: Bytes) -> str:
-    """Return the bytes of a payload, a range where tokens differ.
-
-    Examples
-    --------
-    >>> carried((4096, 4096)), carried((0, 32768))
-    ('4.1kB', '0-32.8kB')
-    """
-    return "-".join(scaled(each) for each in dict.fromkeys(payload)) + "B"
-
-
-def _box(box: Box, graph: Graph, flowing: Flow, total: float) -> str:
+def _box(box: Box, graph: Graph, flowing: Flow) -> str:
     x, y = box.x + box.width / 2, box.y + box.height / 2
     if box.node < 0:
         return _text(x, y + 4, box.words, SOFT)
-    node, number = graph.nodes[box.node], per_request(flowing.visits[box.node])
-    words = f"{number} visit{'s' * (number != '1')}"
+    node, words = graph.nodes[box.node], node_words(graph, flowing, box.node)
     if node.kind != TASK:
         round_by = box.height / 2 if node.kind in (FORK, JOIN, END) else 6
         shape = _rect(box, CONTROL_FILL, 1.0, round_by)
-        lines = [_text(x, y - 3, _cut(label(node), 14), INK), _text(x, y + 11, words, SOFT)]
-        return _group(f"{node.name}: {_kind(node)}, {words} per request", shape, lines)
-    demand = flowing.demand[box.node]
-    share = demand / total if total > 0 else 0.0
-    cycles = f"{scaled(demand)} cycles, {share:.1%}"
-    shape = _rect(box, TASK_FILL, 0.06 + 0.44 * share, 4)
+        lines = [_text(x, y - 3, _cut(label(node), 14), INK), _text(x, y + 11, words[0], SOFT)]
+        return _group(f"{node.name}: {_kind(node)}, {words[0]} per request", shape, lines)
+    demand, part = flowing.demand[box.node], flowing.share(box.node)
+    shape = _rect(box, TASK_FILL, 0.06 + 0.44 * part, 4)
     lines = [
         f'<g font-weight="600" font-size="12">{_text(x, y - 11, _cut(node.name, 20), INK)}</g>',
-        _text(x, y + 5, words, INK),
-        _text(x, y + 19, cycles, INK),
+        _text(x, y + 5, words[0], INK),
+        _text(x, y + 19, words[1], INK),
     ]
-    return _group(f"{node.name}: {words} and {demand:,.6g} cycles per request, {share:.1%} of the demand", shape, lines)
+    return _group(f"{node.name}: {words[0]} and {demand:,.6g} cycles per request, {part:.1%} of the demand", shape, lines)
 
 
 def _kind(node: Node) -> str:
@@ -130,7 +89,7 @@ def _edge(route: Route, graph: Graph, flowing: Flow) -> str:
     dashes = "" if tokens > 0 else ' stroke-dasharray="4 3"'
     line = f'fill="none" stroke="{LINE}" stroke-width="1.3"{dashes}'
     path = f'<path d="{_path(route.points)}" {line}/>{_arrow(route.points)}'
-    (x, y), words = route.label, f"{per_request(tokens)} × {carried(payload)}"
+    (x, y), words = route.label, edge_words(flowing, route.node, route.order)
     lines = [f'<g text-anchor="start" font-size="10">{_text(x + 5, y + 12, words, SOFT)}']
     lines.append(f"{_text(x + 5, y - 4, _cut(when, LONGEST), INK) if when else ''}</g>")
     return _group(title, path, lines)

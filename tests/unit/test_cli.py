@@ -19,6 +19,7 @@ import pytest
 import octomodel as om
 from octomodel import cli, cli_input, presets
 from octomodel.errors import ModelError, RunError
+from octomodel.flow import flow
 from octomodel.load import Closed, Poisson, Trace
 from octomodel.outcome import CAUSES
 from octomodel.schema import schema
@@ -161,8 +162,9 @@ def test_show_a_file(capsys: pytest.CaptureFixture[str], small: str) -> None:
 def test_show_a_graph(capsys: pytest.CaptureFixture[str], form: str, start: str) -> None:
     shown = plain(capsys, "show", "early_exit", form)
     assert shown.startswith(start)
-    graph = om.workflow("early_exit").graph()
-    assert shown == (graph.to_dot() if form == "--dot" else graph.to_mermaid())
+    workflow = om.workflow("early_exit")
+    graph, flowing = workflow.graph(), flow(workflow)
+    assert shown == (graph.to_dot(flowing) if form == "--dot" else graph.to_mermaid(flowing))
 
 
 def test_run_prints_the_figures(capsys: pytest.CaptureFixture[str], small: str) -> None:
@@ -365,8 +367,8 @@ RUN = ("run", "early_exit", "--hardware", "chip_64c")
         (("show", "chip_64c", "--dot"), "chip_64c: got no workflow; allowed: a workflow: a machine has no graph"),
         (("show", "early_exit", "--dot", "--mermaid"), "show: got several forms; allowed: one of --dot, --mermaid"),
         (("show", "early_exit", "--dot", "--json"), "show: got several forms; allowed: one of --dot, --mermaid"),
-        (("show", "early_exit", "--set", "nonsense=1"), "--set nonsense: got 'nonsense'; allowed: one of 57 names, such as"),
-        (("show", "early_exit", "--set", "row=2"), "--set row: got 'row'; allowed: did you mean 'rows'? one of 57 names\n"),
+        (("show", "early_exit", "--set", "nonsense=1"), "--set nonsense: got 'nonsense'; allowed: one of 59 names, such as"),
+        (("show", "early_exit", "--set", "row=2"), "--set row: got 'row'; allowed: did you mean 'rows'? one of 59 names\n"),
         (("show", "early_exit", "--set", "rows=2"), "--set rows: got 2; allowed: no change of a machine: none is shown"),
         (
             ("show", "early_exit", "--dot", "--hardware", "chip_64c", "--set", "rows=2"),
