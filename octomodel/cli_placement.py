@@ -28,7 +28,8 @@ def data(placed: Placement) -> dict[str, Any]:
         ``pipelines``; ``dead_tbus``; ``owners`` of each task, all pipelines together; ``tasks``: demand, capacity, the
         throughput it allows (None where it has no demand) and the share of time its owners are busy; ``places``:
         clusters alike, as ranges of both ends; ``throughput_per_cycle`` and what limits it;
-        ``fluid_throughput_per_cycle``: if every TBU could run every task; ``fill``; ``warnings``.
+        ``phases``: the same of each; ``fluid_throughput_per_cycle``: if every TBU could run every task; ``fill``;
+        ``warnings``.
     """
     pipeline, limited_by = placed.bottleneck
     columns = zip(
@@ -61,6 +62,15 @@ def data(placed: Placement) -> dict[str, Any]:
         "throughput_per_cycle": placed.throughput,
         "limited_by": limited_by,
         "limited_in_pipeline": pipeline,
+        "phases": [
+            {
+                "phase": each.phase,
+                "throughput_per_cycle": each.throughput,
+                "limited_by": each.task,
+                "limited_in_pipeline": each.pipeline,
+            }
+            for each in placed.phases
+        ],
         "fluid_throughput_per_cycle": placed.fluid_throughput,
         "fill": placed.fill,
         "warnings": placed.cautions(),
@@ -101,6 +111,10 @@ def print_placement(placed: Placement) -> None:
             f"owners allow {placed.throughput:.4g} requests per cycle, limited by {found['limited_by']} in pipeline "
             f"{found['limited_in_pipeline']}: {share} of what TBUs that run every task would do"
         )
+    for each in placed.phases:
+        if each.throughput < math.inf:
+            limit = f"limited by {each.task} in pipeline {each.pipeline}"
+            print(f"in phase {each.phase} alone: {each.throughput:.4g} requests per cycle, {limit}")
     for text in found["warnings"]:
         print(f"warning: {text}")
 

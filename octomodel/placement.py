@@ -41,6 +41,16 @@ class Place:
     tbus: tuple[tuple[str, int, int], ...]
 
 
+@dataclass(frozen=True)
+class PhaseLimit:
+    """What limits one phase: its name, the requests per cycle it allows, pipeline and task of the bottleneck."""
+
+    phase: str
+    throughput: float
+    pipeline: int
+    task: str
+
+
 @dataclass(frozen=True, eq=False)
 class Placement:
     """What a mapping allows, when only the owners of a task run it and nothing but their time is scarce.
@@ -64,6 +74,8 @@ class Placement:
         Dead TBUs.
     places : tuple of Place
         Where the owners are, in order of first clusters.
+    phases : tuple of PhaseLimit
+        The same owners in each phase, if only requests of that phase came; empty without phases.
     """
 
     tasks: tuple[str, ...]
@@ -73,6 +85,7 @@ class Placement:
     rates: F64
     dead: int
     places: tuple[Place, ...]
+    phases: tuple[PhaseLimit, ...]
 
     @property
     def n_pipeline(self) -> int:
@@ -96,8 +109,8 @@ class Placement:
     @property
     def bottleneck(self) -> tuple[int, str]:
         """Return pipeline and task where requests shared out evenly are held up first."""
-        pipeline, task = np.unravel_index(int(np.argmin(self.rates)), self.rates.shape)
-        return int(pipeline), self.tasks[int(task)]
+        pipeline, task = _slowest(self.rates)
+        return pipeline, self.tasks[task]
 
     @property
     def fluid_throughput(self) -> float:
@@ -184,7 +197,25 @@ def placement(workflow: Workflow, system: System, made: Mapping | None = None) -
         rates,
         int(dead_tbus(system).sum()),
         _places(workflow, system, made),
+        _phases(workflow, system, capacity),
     )
+
+
+def _slowest(rates: F64) -> tuple[int, int]:
+    """Return pipeline and task of the lowest rate."""
+    pipeline, task = divmod(int(np.argmin(rates)), rates.shape[1])
+    return pipeline, task
+
+
+def _phases(workflow: Workflow, system: System, capacity: F64) -> tuple[PhaseLimit, ...]:
+    found = []
+    for name in workflow.phases.names if workflow.phases is not None else ():
+        with np.errstate(divide="ignore", over="ignore"):
+            rates = capacity / mapping.profile_demand(workflow, system, name)
+            throughput = float(rates.min() * len(rates))
+        pipeline, task = _slowest(rates)
+        found.append(PhaseLimit(name, throughput, pipeline, workflow.tasks[task].name))
+    return tuple(found)
 
 
 def _places(workflow: Workflow, system: System, made: Mapping) -> tuple[Place, ...]:

@@ -11,6 +11,7 @@ from hypothesis import given
 import octomodel as om
 from octomodel import cli_placement, mapping
 from octomodel.hardware import System
+from octomodel.phases import phases_by_request
 from octomodel.placement import Place, Ranges, placement
 from octomodel.program import task
 from octomodel.testing.workflows import workflows
@@ -41,6 +42,21 @@ def test_capacity_and_bottleneck_by_hand() -> None:
 def test_the_bottleneck_is_in_the_pipeline_that_lost_most() -> None:
     found = placement(PAIR, System(1, 3, tbus=4, dead_tbus=[4]))
     assert found.bottleneck == (1, "b") and found.throughput == pytest.approx(3 * 2 / 300)
+
+
+def test_the_bottleneck_moves_with_the_phases(capsys: pytest.CaptureFixture[str]) -> None:
+    plan = phases_by_request([("day", 1), ("night", 1), ("rest", 1)], night={"b": 900}, rest={"a": 0, "b": 0})
+    found = placement(PAIR.with_(phases=plan), System(1, 2, tbus=5))
+    # owners by mean demand: 67 to 400 cycles
+    assert found.owners.tolist() == [2, 8]
+    assert [(each.phase, each.pipeline, each.task) for each in found.phases[:2]] == [("day", 0, "a"), ("night", 0, "b")]
+    assert [each.throughput for each in found.phases] == pytest.approx([2 / 100, 8 / 900, np.inf])
+    cli_placement.print_placement(found)
+    shown = capsys.readouterr().out
+    assert "in phase night alone: 0.008889 requests per cycle, limited by b in pipeline 0" in shown
+    assert "in phase rest" not in shown
+    assert cli_placement.data(found)["phases"][0]["limited_by"] == "a"
+    assert placement(PAIR, System(1, 2, tbus=5)).phases == ()
 
 
 def test_equal_clusters_are_told_together() -> None:
