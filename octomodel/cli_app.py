@@ -8,10 +8,12 @@ from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 
-from octomodel import cli_input, cli_show
+from octomodel import cli_input, cli_placement, cli_show
 from octomodel._version import __version__
 from octomodel.cli import DONE, FAILED
 from octomodel.errors import ModelError, Words
+from octomodel.flow import flow
+from octomodel.placement import placement
 
 Count = Annotated[int, Parameter(converter=cli_input.whole)]
 Origins = Annotated[bool, Parameter(name="--provenance", negative="", help="Say where the numbers come from.")]
@@ -86,12 +88,19 @@ def show(
     if described is not None:
         described = cli_input.with_changes(described, system, changed)
         if drawn:
-            print(described.graph().to_dot() if dot else described.graph().to_mermaid(), end="")
+            graph, flowing = described.graph(), flow(described)
+            print(graph.to_dot(flowing) if dot else graph.to_mermaid(flowing), end="")
             return DONE
+    placed = placement(described, system) if described is not None and system is not None else None
     if as_json:
-        print(json.dumps(cli_show.data(described, system), indent=2))
+        found = cli_show.data(described, system)
+        if placed is not None:
+            found["mapping"] = cli_placement.data(placed)
+        print(json.dumps(found, indent=2))
     elif described is not None:
-        cli_show.print_workflow(described, document, system)
+        cli_show.print_workflow(described, document)
+        if placed is not None:
+            cli_placement.print_placement(placed)
     elif system is not None:
         cli_show.print_hardware(system, document)
     else:

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-import numpy as np
-
-from octomodel import demand, mapping, presets
+from octomodel import demand, presets
 from octomodel.elements import Series
 from octomodel.hardware import System
 from octomodel.hardware_values import PATHS
@@ -58,44 +56,37 @@ def print_listed() -> None:
 
 def workflow_data(workflow: Workflow) -> dict[str, Any]:
     """Return the description of a workflow with visits and demand of each task."""
-    visits, cycles = workflow.visits(), workflow.demand()
+    visits, work = workflow.visits(), workflow.demand()
     tasks = []
     for task in workflow.tasks:
         mean, cv = demand.moments(workflow, task.time)
         row = {"task": task.name, "kind": task.kind, "mean_cycles": mean, "cv": cv}
-        tasks.append({**row, "visits": visits[task.name], "demand_cycles": cycles[task.name]})
-    return {"description": workflow.to_dict(), "tasks": tasks, "demand_cycles": sum(cycles.values())}
+        tasks.append({**row, "visits": visits[task.name], "demand_cycles": work[task.name]})
+    return {"description": workflow.to_dict(), "tasks": tasks, "demand_cycles": sum(work.values())}
 
 
-def print_workflow(workflow: Workflow, document: Document, system: System | None) -> None:
-    """Print tasks, their owners on a machine, attributes, phases, and where the numbers come from."""
+def print_workflow(workflow: Workflow, document: Document) -> None:
+    """Print tasks, attributes, phases, and where the numbers come from."""
     data = workflow_data(workflow)
-    made = mapping_data(workflow, system) if system is not None else None
     rows = []
     for row, task in zip(data["tasks"], workflow.tasks, strict=True):
         cells = [
             row["task"],
             row["kind"],
-            _cycles(row["mean_cycles"]),
+            cycles(row["mean_cycles"]),
             f"{row['cv']:.3g}",
             f"{row['visits']:.4g}",
         ]
-        cells += [_cycles(row["demand_cycles"]), f"{task.out_bytes:,}", f"{task.config_bytes:,}"]
-        rows.append((*cells, *([f"{made['owners'][task.name]:,}"] if made else [])))
+        cells += [cycles(row["demand_cycles"]), f"{task.out_bytes:,}", f"{task.config_bytes:,}"]
+        rows.append(tuple(cells))
     head = ("task", "kind", "mean cycles", "CV", "visits", "demand", "output bytes", "config bytes")
     print_table(
         f"{workflow.name}: {document.title or workflow.description}".rstrip(": "),
-        (*head, *(["owners"] if made else [])),
+        head,
         rows,
         left=2,
     )
-    print(f"demand: {_cycles(data['demand_cycles'])} cycles per request")
-    if made and data["demand_cycles"] > 0:
-        share = made["throughput_per_cycle"] / made["fluid_throughput_per_cycle"]
-        print(
-            f"owners, over {made['pipelines']:,} pipelines, allow {made['throughput_per_cycle']:.4g} requests per"
-            f" cycle, limited by {made['limited_by']}: {share:.1%} of what TBUs that run every task would do"
-        )
+    print(f"demand: {cycles(data['demand_cycles'])} cycles per request")
     for name, law in workflow.attributes.items():
         if isinstance(law, Series):
             print(f"attribute {name}: {len(law.values):,} values, mean {law.values.mean():,.6g}")
@@ -110,14 +101,12 @@ def print_workflow(workflow: Workflow, document: Document, system: System | None
 
 
 def data(workflow: Workflow | None, system: System | None) -> dict[str, Any]:
-    """Return a description as plain data: workflow, hardware, and with both the mapping."""
+    """Return a description as plain data: workflow, hardware."""
     found: dict[str, Any] = {}
     if workflow is not None:
         found["workflow"] = workflow_data(workflow)
     if system is not None:
         found["hardware"] = hardware_data(system)
-    if workflow is not None and system is not None:
-        found["mapping"] = mapping_data(workflow, system)
     return found
 
 
@@ -135,34 +124,8 @@ def print_hardware(system: System, document: Document) -> None:
         print(f"source: {source}")
 
 
-def mapping_data(workflow: Workflow, system: System) -> dict[str, Any]:
-    """Return who owns what when a workflow is mapped on a machine, and the throughput that this allows.
-
-    Returns
-    -------
-    dict
-        ``pipelines``; ``owners`` of each task, all pipelines together; ``throughput_per_cycle``: of all owners
-        at the task that limits it, work shared evenly and nothing else in the way; ``limited_by``: that task;
-        ``fluid_throughput_per_cycle``: if every TBU could run every task.
-    """
-    made = mapping.make(workflow, system)
-    speed = np.resize(system.tbu_speed, system.n_tbu)
-    owner = made.home >= 0
-    capacity = np.bincount(made.home[owner], weights=speed[owner], minlength=len(workflow.tasks))
-    with np.errstate(divide="ignore", over="ignore"):
-        rates = capacity / made.demand
-        fluid = speed[owner].sum() / made.demand.sum()
-    slowest = int(np.argmin(rates))
-    return {
-        "pipelines": made.n_pipeline,
-        "owners": {task.name: int(made.alloc[:, i].sum()) for i, task in enumerate(workflow.tasks)},
-        "throughput_per_cycle": float(rates[slowest]),
-        "limited_by": workflow.tasks[slowest].name,
-        "fluid_throughput_per_cycle": float(fluid),
-    }
-
-
-def _cycles(value: float) -> str:
+def cycles(value: float) -> str:
+    """Return a number of cycles as tables show it."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.4g}"
 
 

@@ -9,6 +9,7 @@ from octomodel.elements import Branch, Fork, Loop, Select, Seq, Task
 from octomodel.kernels.model import AGAIN, BRANCH, COUNT, END, FORK, JOIN, SELECT, TASK, UNTIL
 
 if TYPE_CHECKING:
+    from octomodel.flow import Flow
     from octomodel.workflow import Workflow
 
 KIND_NAMES = ("task", "branch", "count", "until", "again", "fork", "select", "join", "end")
@@ -59,30 +60,38 @@ class Graph:
 
         return export(self)
 
-    def to_dot(self) -> str:
-        """Return the graph in the DOT language of Graphviz."""
+    def to_dot(self, flowing: Flow | None = None) -> str:
+        """Return the graph in the DOT language of Graphviz.
+
+        Parameters
+        ----------
+        flowing : Flow, optional
+            From ``octomodel.flow.flow``: visits and demand are written on nodes, tokens and bytes on edges.
+        """
         lines = [f'digraph "{self.name}" {{', "  rankdir=LR;"]
-        for node in self.nodes:
+        for i, node in enumerate(self.nodes):
             shape = {"task": "box", "join": "circle", "fork": "circle", "end": "doublecircle"}.get(
                 KIND_NAMES[node.kind]
             )
-            lines.append(f'  "{node.name}" [shape={shape or "diamond"}, label="{label(node)}"];')
-        for node, successor, text in self.labelled_edges():
-            extra = f' [label="{text}"]' if text else ""
-            lines.append(f'  "{node.name}" -> "{successor.name}"{extra};')
+            words = "\\n".join([label(node), *self._node_words(flowing, i)])
+            lines.append(f'  "{node.name}" [shape={shape or "diamond"}, label="{words}"];')
+        for i, order, text in self._edges():
+            words = "\\n".join([*([text] if text else []), *self._edge_words(flowing, i, order)])
+            extra = f' [label="{words}"]' if words else ""
+            lines.append(f'  "{self.nodes[i].name}" -> "{self.nodes[self.nodes[i].edges[order]].name}"{extra};')
         return "\n".join([*lines, "}", ""])
 
-    def to_mermaid(self) -> str:
-        """Return the graph as a Mermaid flowchart."""
+    def to_mermaid(self, flowing: Flow | None = None) -> str:
+        """Return the graph as a Mermaid flowchart; parameter as for ``to_dot``."""
         brackets = {TASK: ("[", "]"), FORK: ("((", "))"), JOIN: ("((", "))"), END: ("(((", ")))")}
         lines = ["flowchart LR"]
         for i, node in enumerate(self.nodes):
             left, right = brackets.get(node.kind, ("{", "}"))
-            lines.append(f'  n{i}{left}"{label(node)}"{right}')
-        number = {node.name: i for i, node in enumerate(self.nodes)}
-        for node, successor, text in self.labelled_edges():
-            arrow = f'-- "{text}" -->' if text else "-->"
-            lines.append(f"  n{number[node.name]} {arrow} n{number[successor.name]}")
+            lines.append(f'  n{i}{left}"{"<br/>".join([label(node), *self._node_words(flowing, i)])}"{right}')
+        for i, order, text in self._edges():
+            words = "<br/>".join([*([text] if text else []), *self._edge_words(flowing, i, order)])
+            arrow = f'-- "{words}" -->' if words else "-->"
+            lines.append(f"  n{i} {arrow} n{self.nodes[i].edges[order]}")
         return "\n".join([*lines, ""])
 
     def to_text(self) -> str:
@@ -96,13 +105,19 @@ class Graph:
             )
         return "\n".join([*lines, ""])
 
-    def labelled_edges(self) -> list[tuple[Node, Node, str]]:
-        """Return every edge as (node, successor, label), the label telling when it is taken."""
-        return [
-            (node, self.nodes[successor], edge_label(node, order))
-            for node in self.nodes
-            for order, successor in enumerate(node.edges)
-        ]
+    def _edges(self) -> list[tuple[int, int, str]]:
+        """Return every edge as (number of its node, order, label), the label telling when it is taken."""
+        return [(i, order, edge_label(node, order)) for i, node in enumerate(self.nodes) for order in range(len(node.edges))]
+
+    def _node_words(self, flowing: Flow | None, node: int) -> list[str]:
+        from octomodel.flow_words import node_words
+
+        return [] if flowing is None else node_words(self, flowing, node)
+
+    def _edge_words(self, flowing: Flow | None, node: int, order: int) -> list[str]:
+        from octomodel.flow_words import edge_words
+
+        return [] if flowing is None else [edge_words(flowing, node, order)]
 
 
 def label(node: Node) -> str:

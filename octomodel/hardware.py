@@ -327,6 +327,8 @@ class System:
         self.__dict__.update(state, provenance=MappingProxyType(state["provenance"]))
 
     def _repr_html_(self) -> str:
+        from octomodel.mesh_svg import legend, svg
+
         rows = "".join(
             f"<tr><th>{path}</th><td>{html.escape(str(getattr(self, name)))}</td></tr>"
             for path, name in PATHS.items()
@@ -334,7 +336,7 @@ class System:
         )
         peas = f"{self.n_tbu * self.peas:,} PEAs that run tasks"
         caption = f"{self.n_cluster:,} clusters, {self.n_tbu:,} TBUs, {peas}"
-        return f"<table><caption>{caption}</caption>{rows}</table>"
+        return f"{svg(self)}<p>{legend(self)}</p><table><caption>{caption}</caption>{rows}</table>"
 
 
 def _made(make: Callable[..., None]) -> Callable[..., None]:

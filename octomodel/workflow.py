@@ -278,6 +278,8 @@ class Workflow:
         return f"Workflow({self.name!r}, {len(self.tasks)} tasks, {len(self._graph.nodes)} nodes)"
 
     def _repr_html_(self) -> str:
+        from octomodel.graph_svg import svg
+
         expectation = self._expect(None)
         rows = []
         for task in self.tasks:
@@ -294,4 +296,5 @@ class Workflow:
         )
         total = f"{sum(expectation.demand.values()):,.6g} cycles per request"
         caption = f"{html.escape(self.name)}: {len(self.tasks)} tasks, {total}"
-        return f"<table><caption>{caption}</caption><tr>{head}</tr>{''.join(rows)}</table>"
+        drawn = f'<div style="overflow-x:auto">{svg(self)}</div>'
+        return f"{drawn}<table><caption>{caption}</caption><tr>{head}</tr>{''.join(rows)}</table>"

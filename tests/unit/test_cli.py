@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 
 import octomodel as om
-from octomodel import cli, cli_input, cli_show, presets
+from octomodel import cli, cli_input, presets
 from octomodel.errors import ModelError, RunError
+from octomodel.flow import flow
 from octomodel.load import Closed, Poisson, Trace
 from octomodel.outcome import CAUSES
 from octomodel.schema import schema
@@ -118,17 +119,9 @@ def test_show_a_workflow_on_a_machine(capsys: pytest.CaptureFixture[str]) -> Non
     assert made["fluid_throughput_per_cycle"] == pytest.approx(8 / sum(demand.values()))
     shown = plain(capsys, "show", "llm_chat_code", "--hardware", "edge_cluster", "--set", "cluster.tbus=8")
     share = made["throughput_per_cycle"] / made["fluid_throughput_per_cycle"]
-    assert f"limited by prefill512: {share:.1%}" in shown
-    assert re.search(r"prefill512 .*│ +5 │", shown)
-
-
-def test_a_task_that_takes_no_time_limits_nothing() -> None:
-    workflow = om.Workflow("free", om.task("nothing", 0), om.task("all", 10))
-    made = cli_show.mapping_data(workflow, om.System(1, 1, tbus=4))
-    assert (made["limited_by"], made["throughput_per_cycle"]) == ("all", pytest.approx(0.3))
-    # a rate that is no float any more
-    tiny = cli_show.mapping_data(om.Workflow("tiny", om.task("one", 5e-324)), om.System(1, 1, tbus=4))
-    assert (tiny["limited_by"], tiny["throughput_per_cycle"]) == ("one", float("inf"))
+    assert f"limited by prefill512 in pipeline 0: {share:.1%}" in shown
+    assert re.search(r"prefill512 .*│ +5 │ +5 │ .*│ +100.0% │", shown)
+    assert "tokenize 0, prefill512 1-5, decode16 6, detok 7" in shown
 
 
 def test_a_workflow_that_takes_no_time_is_shown_too(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -136,6 +129,14 @@ def test_a_workflow_that_takes_no_time_is_shown_too(capsys: pytest.CaptureFixtur
     path.write_text("schema_version: 1\nworkflow: {name: free, program: [{task: nothing, time: 0}]}\n")
     shown = plain(capsys, "show", str(path), "--hardware", "chip_64c")
     assert "demand: 0 cycles per request" in shown and "limited by" not in shown
+    assert "768 of 768 owners have a task without demand and never work: nothing" in shown
+
+
+def test_a_workflow_that_does_not_fit_is_refused_before_anything_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("show", "llm_chat_code", "--hardware", "edge_cluster", "--set", "cluster.tbus=3")
+    assert cli.main(words) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and "got '3 live TBUs in 1 clusters'; allowed: at least 4 live TBUs" in err
 
 
 def test_show_a_machine(capsys: pytest.CaptureFixture[str]) -> None:
@@ -161,8 +162,9 @@ def test_show_a_file(capsys: pytest.CaptureFixture[str], small: str) -> None:
 def test_show_a_graph(capsys: pytest.CaptureFixture[str], form: str, start: str) -> None:
     shown = plain(capsys, "show", "early_exit", form)
     assert shown.startswith(start)
-    graph = om.workflow("early_exit").graph()
-    assert shown == (graph.to_dot() if form == "--dot" else graph.to_mermaid())
+    workflow = om.workflow("early_exit")
+    graph, flowing = workflow.graph(), flow(workflow)
+    assert shown == (graph.to_dot(flowing) if form == "--dot" else graph.to_mermaid(flowing))
 
 
 def test_run_prints_the_figures(capsys: pytest.CaptureFixture[str], small: str) -> None:

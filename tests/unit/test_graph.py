@@ -11,6 +11,7 @@ from hypothesis import given
 
 from octomodel import dist
 from octomodel.errors import ModelError
+from octomodel.flow import flow
 from octomodel.graph import KIND_NAMES
 from octomodel.kernels.model import AGAIN, COUNT, END, FORK, JOIN, SELECT, TASK, UNTIL
 from octomodel.phases import phases_by_request
@@ -241,6 +242,20 @@ def test_deep_graphs_are_refused_without_recursion() -> None:
     networkx.add_path(graph, chain, order=0)
     with pytest.raises(ModelError, match="more than 64 levels"):
         Workflow.from_networkx(graph, "w")
+
+
+def test_drawings_with_what_flows() -> None:
+    fetched = loop(task("b", 2000), again=0.5)
+    wf = Workflow("w", task("a", 1000, out_bytes=2048), branch({"x": 0.25, "y": 0.75}, x=fetched, y=seq()), in_bytes=7)
+    graph, flowing = wf.graph(), flow(wf)
+    dot = graph.to_dot(flowing)
+    assert r'"a" [shape=box, label="a\n1 visit\n1k cycles, 50.0%"];' in dot
+    assert r'"branch1" -> "b" [label="x 0.25\n0.25 x 2.05kB"];' in dot
+    assert r'"a" -> "branch1" [label="1 x 2.05kB"];' in dot
+    mermaid = graph.to_mermaid(flowing).splitlines()
+    assert '  n2["b<br/>0.5 visits<br/>1k cycles, 50.0%"]' in mermaid
+    assert '  n1 -- "y 0.75<br/>0.75 x 2.05kB" --> n4' in mermaid
+    assert '  n3 -- "again 0.5<br/>0.25 x 0B" --> n2' in mermaid and '  n4((("end<br/>1 visit")))' in mermaid
 
 
 def test_drawings() -> None:

@@ -231,4 +231,4 @@ def test_checks_accept() -> None:
     assert checks.integer("p", np.int32(5)) == 5
     assert checks.sequence("p", np.arange(2), "a list") == [0, 1]
     assert checks.rate("p", "1/3") == Fraction(1, 3)
-    assert System(2, 2)._repr_html_().startswith("<table><caption>4 clusters, 48 TBUs, 48 PEAs")
+    assert System(2, 2)._repr_html_().count("<table><caption>4 clusters, 48 TBUs, 48 PEAs") == 1
