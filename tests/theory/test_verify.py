@@ -45,7 +45,7 @@ def test_an_interrupt_stops_what_runs_and_begins_nothing_else(monkeypatch: pytes
     with pytest.raises(KeyboardInterrupt):
         verify(cases=QUICK[:3], threads=1)
     assert len(begun) == 1
-    assert time.monotonic() - begun[0] < 5  # 0.6 s or so on an idle machine
+    assert time.monotonic() - begun[0] < 60  # 0.6 s or so on an idle machine, minutes if it did not stop
 
 
 @pytest.fixture(scope="module")
