@@ -11,6 +11,7 @@ import re
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext
+from types import FunctionType
 from typing import Any
 
 import numba
@@ -19,7 +20,7 @@ from numba.core import types
 from numba.core.errors import NumbaError, TypingError
 from numba.extending import intrinsic, overload
 
-from . import _cache, _jit, _module, views
+from . import _cache, _jit, _module
 from ._columns import put
 from ._ref import Ref
 from ._tools import compiled, tools
@@ -106,8 +107,20 @@ def _answer(kind: str, function: Any, names: tuple[str, ...], real: bool) -> Ans
     return {"dispatch": dispatch, "route": route, "rebalance": rebalance}[kind]
 
 
-for _item in views.HELPERS:
-    overload(_item, jit_options={"boundscheck": True}, strict=False)(lambda *arguments, _item=_item: _item)
+_HELPER = {"boundscheck": True, "forceinline": True}  # else a call would hand over every column of its view
+_helpers: set[Any] = set()
+
+
+def _with_helpers(function: Any) -> None:
+    """Let compiled code call the plain functions that a function names, and those that they name."""
+    named = [function.__globals__.get(name) for name in function.__code__.co_names]
+    enclosed = [cell.cell_contents for cell in function.__closure__ or ()]
+    for item in named + enclosed:
+        if isinstance(item, FunctionType) and item not in _helpers:
+            _helpers.add(item)
+            overload(item, jit_options=_HELPER, strict=False)(lambda *arguments, _item=item: _item)
+            _with_helpers(item)
+
 
 _known: dict[tuple[Any, ...], tuple[int, Any]] = {}
 _interpreted: list[Answer] = []
@@ -161,6 +174,7 @@ def _compile(rules: Rules, kind: str, world: Any) -> tuple[int, Any]:
     types_of = (Ref(numba.typeof(world)), types.int64, types.int64)
     name = "-".join((f"{function.__module__}.{function.__qualname__}", rules.sources, *rules.names))
     with _jit.compiling(), _module.alone(), _cache.session(name) if rules.sources else nullcontext() as cache:
+        _with_helpers(function)
         plain = compiled(function)
         wrapper = compiled(_answer(kind, plain, rules.names, True))
         if cache is not None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from . import _columns
 from .views import Candidates, Plan, Reports, View
 
-_OPTIONS = {"nopython": True, "nogil": True, "boundscheck": True, "error_model": "python", "fastmath": False}
+_OPTIONS = {"nopython": True, "nogil": True, "boundscheck": True, "error_model": "python", "fastmath": False, "forceinline": True}
 
 
 def compiled(function: Callable[..., Any]) -> Any:
@@ -67,6 +67,9 @@ def tools(names: tuple[str, ...], real: bool) -> Tools:
             params,
             state,
             column(w.link, 4 * c, 4, "cluster"),
+            column(w.link, 4 * c, 4, "latency"),
+            column(w.link, 4 * c, 4, "rate_bytes"),
+            column(w.link, 4 * c, 4, "rate_cycles"),
             column(w.station, station, n_tb, "fresh_len"),
             column(w.station, station, n_tb, "again_len"),
             column(w.station, station, n_tb, "line_len"),
@@ -92,6 +95,10 @@ def tools(names: tuple[str, ...], real: bool) -> Tools:
             column(w.task, 0, n_tb, "reload"),
             column(w.task, 0, n_tb, "cycles"),
             column(w.task, 0, n_tb, "demand"),
+            column(w.task, 0, n_tb, "bytes"),
+            column(w.flow, 0, len(w.flow), "source"),
+            column(w.flow, 0, len(w.flow), "target"),
+            column(w.flow, 0, len(w.flow), "tokens"),
         )
 
     def candidates_of(w: Any, n: int) -> Candidates:

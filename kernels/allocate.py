@@ -53,7 +53,7 @@ def _reloads(model: Model) -> I64:
     return m.reload_cycles - (-n_bytes * m.reload_rate_cycles // m.reload_rate_bytes)
 
 
-def _or_zeros(values: F64, n: int) -> F64:
+def _or_zeros(values: NDArray[Any], n: int) -> NDArray[Any]:
     return values if len(values) else np.zeros(n)
 
 
@@ -106,6 +106,14 @@ def _program(model: Model) -> dict[str, Any]:
             speedup=p.task_speedup,
             cycles=_or_zeros(model.rules.task_cycles, len(p.task_node)),
             demand=_or_zeros(model.rules.task_demand, len(p.task_node)),
+            bytes=_or_zeros(model.rules.task_bytes, len(p.task_node)),
+        ),
+        "flow": _filled(
+            wd.FLOW,
+            len(model.rules.flow_from),
+            source=model.rules.flow_from,
+            target=model.rules.flow_to,
+            tokens=model.rules.flow_tokens,
         ),
         "attribute": _filled(
             wd.ATTRIBUTE,

@@ -128,6 +128,10 @@ class Rules(NamedTuple):
     rows: int = 0  # of state
     task_cycles: F64 = np.empty(0)  # [tb] mean cycles of an execution at speed 1
     task_demand: F64 = np.empty(0)  # [tb] cycles a request at speed 1, in the profile of the mapping
+    task_bytes: I64 = np.empty(0, np.int64)  # [tb] most bytes that a token carries to it
+    flow_from: I64 = np.empty(0, np.int64)  # [flow]
+    flow_to: I64 = np.empty(0, np.int64)  # [flow] ascending, above flow_from
+    flow_tokens: F64 = np.empty(0)  # [flow] tokens that come to the second TB for each execution of the first
     sources: str = ""  # digest of the files the functions are in, where compiled code may be kept on disk
 
     @property

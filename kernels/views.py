@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from . import codes
+
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
 
@@ -18,6 +20,9 @@ NOTHING = -1
 """Answer of a ``dispatch``: stay idle."""
 ASK_NEIGHBOUR = -2
 """Answer of a ``dispatch``: stay idle, and ask a neighbour for a token (rule 6.6)."""
+
+RUNNING, LENT, IDLE = codes.OWN, codes.LENT, codes.IDLE
+"""Values of ``tbu_state``: it runs a token of its own TB, it runs another one, it does nothing."""
 
 OWN, LOAD, MOVE = range(3)  # kinds of plan items
 
@@ -38,6 +43,9 @@ class View(NamedTuple):
     params: Any
     state: F64  # [row, tb]
     neighbour: I64  # [port]: west, east, north, south
+    link_latency: I64  # [port]
+    link_bytes: I64  # [port]
+    link_cycles: I64  # [port]
     station_fresh: I64  # [tb]
     station_recirculated: I64  # [tb]
     station_line: I64  # [tb]
@@ -63,6 +71,10 @@ class View(NamedTuple):
     task_reload_cycles: I64  # [tb]
     task_cycles: F64  # [tb]
     task_demand: F64  # [tb]
+    task_bytes: I64  # [tb]
+    flow_from: I64  # [flow]
+    flow_to: I64  # [flow]
+    flow_tokens: F64  # [flow]
 
 
 class Token(NamedTuple):
@@ -130,6 +142,3 @@ def move(plan: Plan, tb: int, port: int, tokens: int) -> None:
     """Send up to so many ready tokens of a TB to the neighbour at a port (rule 13.9)."""
     _add(plan, MOVE, -1, tb, port, tokens)
 
-
-HELPERS = (_add, own, load, move)
-"""What a function may call while it is compiled."""

@@ -29,7 +29,8 @@ def record(integers: str, floats: str = "") -> np.dtype[Any]:
 NODE = record("kind task join loop out_bytes attribute select items milestone fan_out edge edge_end join_number")
 LAW_AT = record("kind offset size", "base slope")
 LAW = record("kind offset size")
-TASK = record("node config reload", "speedup cycles demand")
+TASK = record("node config reload bytes", "speedup cycles demand")
+FLOW = record("source target", "tokens")
 ATTRIBUTE = record("law first count")
 TBU = record(
     "state since stage token pending task special config reserved run_start number cluster lent tb control asked places"
@@ -79,6 +80,7 @@ class World(NamedTuple):
     law: Records
     knots: I64
     task: Records
+    flow: Records
     attribute: Records
     attribute_values: F64
     candidate_first: I64  # pipeline * n_task + task, one more at the end

@@ -80,7 +80,7 @@ def flow(workflow: Workflow) -> Flow:
             tuple(sum(share * walk.taken[i][order] for share, walk in walks) for order in range(len(graph.nodes[i].edges)))
             for i in numbers
         ),
-        _payloads(graph, workflow.in_bytes),
+        payloads(graph, workflow.in_bytes),
         tuple(demand.get(node.name, 0.0) if node.kind == TASK else 0.0 for node in graph.nodes),
     )
 
@@ -154,11 +154,21 @@ class _Flow(Walk):
         return self.times(factor.number * chance, factor, group, turning)
 
 
-def _payloads(graph: Graph, in_bytes: int) -> tuple[tuple[Bytes, ...], ...]:
-    """Return the range of payloads on each edge: all that comes in, found by passes.
+def payloads(graph: Graph, in_bytes: int) -> tuple[tuple[Bytes, ...], ...]:
+    """Return the least and most bytes of a token on each edge of each node (rule 1.4).
 
-    They end, for every turn of a loop passes a task, which carries nothing on.
+    Parameters
+    ----------
+    graph : Graph
+    in_bytes : int
+        Of a request that begins.
+
+    Returns
+    -------
+    tuple of tuple of (int, int)
+        By node and edge.
     """
+    # all that comes in, found by passes, which end, for every turn of a loop passes a task, which carries nothing on
     sources: list[list[tuple[int, int]]] = [[] for _ in graph.nodes]
     for i, node in enumerate(graph.nodes):
         for order, successor in enumerate(node.edges):

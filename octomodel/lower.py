@@ -5,9 +5,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from octomodel import checks, lower_limits, lower_load
 from octomodel.draws import seed_key
 from octomodel.errors import ModelError, Words
@@ -17,7 +14,8 @@ from octomodel.kernels.model import NO_HORIZON, Model
 from octomodel.load import MAX_REQUESTS, Closed, Load, Trace
 from octomodel.lower_machine import Needs, lower_machine
 from octomodel.lower_program import lower_program, most_tokens
-from octomodel.mapping import Mapping, configurations, profile_demand
+from octomodel.lower_rules import lower_rules
+from octomodel.mapping import Mapping, configurations
 from octomodel.policies import Policy, named
 from octomodel.workflow import Workflow
 
@@ -123,7 +121,7 @@ def lower(
             f"{len(mapping.demand)} tasks",
             f"a mapping of the {len(workflow.tasks)} tasks of {workflow.name!r}",
         )
-    rules = named(policy).rules(_task_cycles(workflow, system), mapping.demand)
+    rules = lower_rules(named(policy), workflow, system, mapping)
     _check_memory(workflow, system, load, count, epochs, memory_limit_bytes)
     program, digest = lower_program(workflow, system)
     machine = lower_machine(system, mapping, Needs(program.task_slots, load.in_flight, rules.couples))
@@ -157,14 +155,6 @@ def lower(
         deadline_cycles=workflow.deadline_cycles,
         most_tokens=tokens,
     )
-
-
-def _task_cycles(workflow: Workflow, system: System) -> NDArray[np.float64]:
-    """Return the mean cycles of an execution of each task at speed 1, 0 for one that is never reached."""
-    demand = profile_demand(workflow, system, None)
-    visits = np.array(list(workflow.visits().values()))
-    mean: NDArray[np.float64] = np.divide(demand, visits, out=np.zeros(len(demand)), where=visits > 0)
-    return mean
 
 
 def _requests(load: Load, requests: int | None) -> int:

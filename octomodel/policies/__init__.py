@@ -5,7 +5,10 @@ from __future__ import annotations
 from octomodel.errors import ModelError, unknown
 from octomodel.kernels.views import (
     ASK_NEIGHBOUR,
+    IDLE,
+    LENT,
     NOTHING,
+    RUNNING,
     Candidates,
     Plan,
     Reports,
@@ -16,15 +19,20 @@ from octomodel.kernels.views import (
     own,
 )
 from octomodel.policies.jsq import JSQ
+from octomodel.policies.octopus import OCTOPUS
 from octomodel.policies.policy import IDEAL, Policy
+from octomodel.policies.reactive import REACTIVE, REACTIVE_ANY
 from octomodel.policies.static import STATIC
 from octomodel.policies.stealing import STEALING
 
 __all__ = [
     "ASK_NEIGHBOUR",
     "IDEAL",
+    "IDLE",
+    "LENT",
     "NOTHING",
     "POLICIES",
+    "RUNNING",
     "Candidates",
     "Plan",
     "Policy",
@@ -37,7 +45,7 @@ __all__ = [
     "own",
 ]
 
-POLICIES = {policy.name: policy for policy in (STATIC, STEALING, JSQ)}
+POLICIES = {policy.name: policy for policy in (STATIC, REACTIVE, REACTIVE_ANY, STEALING, JSQ, OCTOPUS)}
 """The bundled policies by name."""
 
 

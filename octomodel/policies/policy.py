@@ -46,6 +46,8 @@ class Policy:
         state (rules 13.5 to 13.10).
     params : mapping of str to float
         What the functions read as ``view.params.name``.
+    ranges : mapping of str to (float, float), optional
+        What values a parameter may have; any finite number where none is given.
     state_rows : int
         Rows of ``view.state``, which has a column for each TB and belongs to one cluster; at most 1024.
     summary : str
@@ -55,7 +57,7 @@ class Policy:
     ------
     ModelError
         When the name is none, a function is not callable with the right number of arguments, a parameter is no finite
-        number under an identifier, or ``state_rows`` is out of range.
+        number in its range under an identifier, a range is for no parameter, or ``state_rows`` is out of range.
 
     See Also
     --------
@@ -82,6 +84,7 @@ class Policy:
     route: Callable[[View, Token, Candidates], int] | None = None
     rebalance: Callable[[View, Reports, Plan], None] | None = None
     params: Mapping[str, float] = field(default_factory=dict)
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict, kw_only=True)
     state_rows: int = 0
     summary: str = ""
 
@@ -94,7 +97,11 @@ class Policy:
         for name in given:
             if not name.isidentifier() or name.startswith("_") or keyword.iskeyword(name):
                 raise ModelError(f"policy.params.{name}", name, "a Python identifier without leading underscore")
-        values = {name: checks.real(f"policy.params.{name}", value, -np.inf) for name, value in given.items()}
+        for name in checks.mapping("policy.ranges", self.ranges):
+            if name not in given:
+                raise unknown("policy.ranges", name, given)
+        limits = {name: self.ranges.get(name, (-np.inf, np.inf)) for name in given}
+        values = {name: checks.real(f"policy.params.{name}", value, *limits[name]) for name, value in given.items()}
         object.__setattr__(self, "params", MappingProxyType(values))
         checks.integer("policy.state_rows", self.state_rows, 0, _MOST_ROWS)
 
@@ -111,8 +118,8 @@ class Policy:
                 raise unknown("policy.params", name, self.params)
         return replace(self, params={**self.params, **params})
 
-    def rules(self, task_cycles: NDArray[np.float64], task_demand: NDArray[np.float64]) -> Rules:
-        """Return the policy as a run needs it, with what its functions are told of each TB."""
+    def rules(self, **tasks: Any) -> Rules:
+        """Return the policy as a run needs it, with what its functions are told of each TB (fields of ``Rules``)."""
         functions = (self.dispatch, self.route, self.rebalance)
         bundled = all((f.__module__ or "").startswith(_PACKAGE) for f in functions if f is not None)
         return Rules(
@@ -120,10 +127,8 @@ class Policy:
             names=tuple(self.params),
             values=np.array(list(self.params.values()), dtype=np.float64),
             rows=int(self.state_rows),
-            task_cycles=task_cycles,
-            task_demand=task_demand,
             sources=_sources() if bundled else "",
-        )
+        )._replace(**tasks)
 
 
 def _function(path: str, given: Any, arguments: tuple[str, ...]) -> Any:

@@ -57,6 +57,9 @@ def view(world: World, cluster: Cluster, *, rebalancing: bool = False) -> View:
         params=world.params,
         state=state,
         neighbour=column([link.to for link in cluster.links]),
+        link_latency=column([link.latency for link in cluster.links]),
+        link_bytes=column([link.rate[0] for link in cluster.links]),
+        link_cycles=column([link.rate[1] for link in cluster.links]),
         station_fresh=stations(lambda station: len(station.fresh)),
         station_recirculated=stations(lambda station: len(station.recirculation)),
         station_line=stations(lambda station: len(station.line)),
@@ -82,10 +85,14 @@ def view(world: World, cluster: Cluster, *, rebalancing: bool = False) -> View:
         task_reload_cycles=column([world.reload_lengths[config] for config in world.graph.config]),
         task_cycles=column(rules.task_cycles, np.float64),
         task_demand=column(rules.task_demand, np.float64),
+        task_bytes=column(rules.task_bytes) if len(rules.task_bytes) else column([0] * len(world.graph.config)),
+        flow_from=column(rules.flow_from),
+        flow_to=column(rules.flow_to),
+        flow_tokens=column(rules.flow_tokens, np.float64),
     )
 
 
-def column(values: Sequence[Any] | NDArray[np.float64], dtype: type = np.int64) -> NDArray[Any]:
+def column(values: Sequence[Any] | NDArray[Any], dtype: type = np.int64) -> NDArray[Any]:
     """Return values as an array that cannot be written."""
     array: NDArray[Any] = np.array(values, dtype=dtype)
     array.flags.writeable = False

@@ -89,6 +89,7 @@ def lend_by_checksum(view: View, tbu: int) -> int:
         total += 31 * view.station_executions[tb] + 37 * (view.station_run_cycles[tb] % _PRIME)
         total += 41 * view.task_config[tb] + view.task_reload_cycles[tb] % 997
         total += int(8 * view.task_cycles[tb]) % 997 + int(8 * view.task_demand[tb]) % 997
+        total += view.task_bytes[tb] % 991
         for row in range(view.state.shape[0]):
             total += int(16 * view.state[row, tb]) % 8191
     for u in range(view.n_tbu):
@@ -97,8 +98,11 @@ def lend_by_checksum(view: View, tbu: int) -> int:
         total += 17 * view.tbu_config[u] + int(16 * view.tbu_speed[u])
         for place in range(view.resident.shape[1]):
             total = (total * 3 + view.resident[u, place] + 7) % _PRIME
+    for flow in range(len(view.flow_from)):
+        total += 43 * view.flow_from[flow] + 47 * view.flow_to[flow] + int(64 * view.flow_tokens[flow])
     for port in range(4):
-        total += (port + 1) * view.neighbour[port]
+        total += (port + 1) * view.neighbour[port] + 3 * view.link_latency[port] % 983
+        total += 5 * (view.link_bytes[port] % 977) + 7 * (view.link_cycles[port] % 971)
     total %= _PRIME
     if total % 8 == 0:
         return int(total // 8 % (view.n_tb + 3) - 2)

@@ -92,7 +92,9 @@ def test_what_the_checksums_read(calls: dict[Any, Any]) -> None:
 
 CONSTANT = {
     *("epoch_cycles", "switch_cycles", "background_load", "station_slots", "tbu_speed"),
-    *("task_config", "task_reload_cycles", "task_cycles", "task_demand"),
+    *("link_latency", "link_bytes", "link_cycles"),
+    *("task_config", "task_reload_cycles", "task_cycles", "task_demand", "task_bytes"),
+    *("flow_from", "flow_to", "flow_tokens"),
 }
 """What the other checksums leave to that of dispatch: nothing that a run changes."""
 
