@@ -244,11 +244,13 @@ def prepare(view: View, plan: Plan) -> None:
     for tbu in range(view.n_tbu):
         home = view.tbu_home[tbu]
         if home >= 0 and home != busiest and view.tbu_next[tbu] < 0 and view.state[STAYING, home] > 0:
-            held = holds(view, tbu, config)
+            room, held = False, holds(view, tbu, config)
             for place in range(view.resident.shape[1]):
-                held = held or view.resident[tbu, place] == -2 - config
+                there = view.resident[tbu, place]
+                room = room or (there > -2 and there != view.tbu_config[tbu] and there != view.task_config[home])
+                held = held or there == -2 - config
             demand = view.state[DEMAND, home] / view.state[OWNERS, home]
-            if not held and (best < 0 or demand < least):
+            if room and not held and (best < 0 or demand < least):
                 best, least = tbu, demand
     if best >= 0:
         load(plan, best, busiest)

@@ -66,7 +66,7 @@ def any_queue(view: View, tbu: int) -> int:
 REACTIVE = Policy(
     "reactive",
     rebalance=rebalance,
-    params={"threshold": 2},
+    params={"threshold": 1.5},
     ranges={"threshold": (1, 1e6)},
     summary="idle TBUs and tokens go where the backlog has passed a threshold",
 )
@@ -75,7 +75,7 @@ REACTIVE_ANY = Policy(
     "reactive_any",
     dispatch=any_queue,
     rebalance=rebalance,
-    params={"threshold": 2},
+    params={"threshold": 1.5},
     ranges={"threshold": (1, 1e6)},
     summary="as reactive, and an idle TBU also lends itself to the longest queue of its cluster",
 )

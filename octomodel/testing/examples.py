@@ -21,7 +21,7 @@ from octomodel.kernels.model import Model
 from octomodel.load import Load
 from octomodel.lower import Lowered
 from octomodel.outcome import CAUSES, Outcome
-from octomodel.policies import IDEAL, Policy, load, move, own
+from octomodel.policies import IDEAL, Policy, load, move, named, own
 from octomodel.run import run as kernel_run
 from octomodel.testing import reference_draws
 from octomodel.testing.agreement import differences
@@ -32,7 +32,7 @@ from octomodel.testing.reference_ideal import run_reference_ideal
 from octomodel.testing.reference_state import CHOICE, EXECUTION, HOP, TRANSFER, Event
 from octomodel.workflow import Workflow
 
-__all__ = ["Example", "bounds", "draw", "load", "mix", "move", "own", "run", "unit"]
+__all__ = ["Example", "bounds", "draw", "load", "mix", "move", "named", "own", "run", "unit"]
 
 PORTS = ("west", "east", "north", "south")
 _WORKFLOW = ("attributes", "phases", "in_bytes", "milestones")

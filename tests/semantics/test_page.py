@@ -28,6 +28,10 @@ MOST_EVENTS = 10
 WITHOUT = {
     "6.1": "says which of the rules that follow concern which policy",
     "8.5": "no model that can be described gets stuck; tests/unit/test_run.py breaks one",
+    "14.4": "what the policy remembers; what it does with it stands in 14.7, 14.9 and 14.10",
+    "14.5": "as 14.4",
+    "14.6": "as 14.4",
+    "14.8": "takes more events than an example has; tests/unit/test_octopus.py shows it",
     "10.3": "a name; its numbers stand in the example of 10.2",
 }
 """Rules without an example of their own, and why."""

@@ -47,6 +47,7 @@ def everything(view: View, x: int) -> int:
             view.station_run_cycles,
             view.task_config,
             view.task_reload_cycles,
+            view.task_bytes,
         ):
             total = (31 * total + column[tb]) % 1_000_003
         total += int(8 * view.task_cycles[tb] + 16 * view.task_demand[tb] + view.state[0, tb])
@@ -65,7 +66,10 @@ def everything(view: View, x: int) -> int:
             total = (31 * total + view.resident[tbu, place]) % 1_000_003
         total += int(4 * view.tbu_speed[tbu])
     for port in range(4):
-        total = (31 * total + view.neighbour[port]) % 1_000_003
+        for column in (view.neighbour, view.link_latency, view.link_bytes, view.link_cycles):
+            total = (31 * total + column[port]) % 1_000_003
+    for flow in range(len(view.flow_from)):
+        total = 31 * total + view.flow_from[flow] + 7 * view.flow_to[flow] + int(64 * view.flow_tokens[flow])
     return total
 
 
@@ -166,7 +170,7 @@ def test_a_plan_and_the_state_are_written_by_either(policy: Policy) -> None:
 def test_a_bundled_function_is_kept_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OCTOMODEL_CACHE_DIR", str(tmp_path))
     _, world = world_of(SIMPLE)
-    rules = SIMPLE.rules(np.ones(3), np.ones(3))._replace(sources="digest")
+    rules = SIMPLE.rules(task_cycles=np.ones(3), task_demand=np.ones(3))._replace(sources="digest")
     call: Any = _tools.compiled(by_address)
     answers = []
     for _ in range(2):
@@ -179,17 +183,44 @@ def test_a_bundled_function_is_kept_on_disk(tmp_path: Path, monkeypatch: pytest.
 
 def test_without_a_cache_it_is_compiled_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     _, world = world_of(SIMPLE)
-    rules = SIMPLE.rules(np.ones(3), np.ones(3))._replace(sources="digest")
+    rules = SIMPLE.rules(task_cycles=np.ones(3), task_demand=np.ones(3))._replace(sources="digest")
     monkeypatch.setattr(_functions._cache, "directory", lambda: (_ for _ in ()).throw(OSError("no place")))
     where, _ = _functions._compile(rules, "route", world)
     assert where != 0
+
+
+def twice(value: int) -> int:
+    return 2 * value
+
+
+def four_times(value: int) -> int:
+    return twice(value) + twice(value)
+
+
+def with_helpers(offset: Callable[[int], int]) -> Policy:
+    """Return a policy whose function calls others, one of them from around it."""
+
+    def answers(view: View, tbu: int) -> int:
+        return four_times(view.station_fresh[0]) + offset(tbu)
+
+    return Policy("helped", dispatch=answers)
+
+
+def test_a_function_may_call_plain_functions_by_name() -> None:
+    policy = with_helpers(lambda tbu: 100 + tbu)
+    rules, world = world_of(policy)
+    where, _ = _functions._compile(rules, "dispatch", world)
+    call: Any = _tools.compiled(by_address)
+    wanted = 4 * int(world.station["fresh_len"][0]) + 101
+    assert call(world, where, 0, 1) == wanted
+    assert _functions._answer("dispatch", policy.dispatch, rules.names, False)(interpret.lists(world), 0, 1) == wanted
 
 
 def test_an_address_is_made_once() -> None:
     rules, world = world_of(POLICY)
     first = _functions.address(rules, "dispatch", world)
     assert _functions.address(rules, "dispatch", world) == first != 0
-    assert _functions.address(POLICIES["jsq"].rules(np.ones(3), np.ones(3)), "dispatch", world) == 0
+    assert _functions.address(POLICIES["jsq"].rules(task_cycles=np.ones(3), task_demand=np.ones(3)), "dispatch", world) == 0
 
 
 def half(view: View, tbu: int) -> float:
@@ -206,7 +237,7 @@ def unknown(view: Any, tbu: int) -> int:
 )
 def test_what_cannot_be_compiled_is_said_shortly(function: Callable[..., Any], said: str) -> None:
     _, world = world_of(POLICIES["static"])
-    rules = Policy("x", dispatch=function).rules(np.ones(3), np.ones(3))
+    rules = Policy("x", dispatch=function).rules(task_cycles=np.ones(3), task_demand=np.ones(3))
     with pytest.raises(_functions.CompileError) as caught:
         _functions._compile(rules, "dispatch", world)
     assert str(caught.value) == said and (caught.value.kind, caught.value.name) == ("dispatch", function.__name__)

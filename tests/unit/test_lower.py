@@ -229,7 +229,7 @@ BIG = one(1, in_bytes=2**48)
         (lambda: lowered(one(1), horizon=0), "horizon", "from 1"),
         (lambda: lowered(one(1), horizon=2**49), "horizon", f"to {2**48}"),
         (lambda: lowered(one(1), step=0), "step", "from 1"),
-        (lambda: lowered(one(1), policy="ideal"), "policy", "one of jsq, static, stealing"),
+        (lambda: lowered(one(1), policy="ideal"), "policy", "one of jsq, octopus, reactive, reactive_any, static, stealing"),
         (lambda: lowered(one(1), HARDWARE.with_(queue_slots={"b": 1})), "system.queue_slots", "one of a"),
         (
             lambda: lowered(Workflow("w", task("a", 1, config_bytes=51)), HARDWARE.with_(memory_bytes=100)),

@@ -39,6 +39,8 @@ def too_few(view: Any) -> int:
         ({"params": {"class": 1}}, r"policy\.params\.class: got 'class'; allowed: a Python identifier"),
         ({"params": {"a": float("nan")}}, r"policy\.params\.a: got nan"),
         ({"params": 3}, r"policy\.params: got 3; allowed: a mapping"),
+        ({"params": {"a": 3}, "ranges": {"a": (0, 1)}}, r"policy\.params\.a: got 3; allowed: a finite number >= 0 and <= 1"),
+        ({"params": {"a": 3}, "ranges": {"b": (0, 1)}}, r"policy\.ranges: got 'b'; allowed: one of a"),
         ({"state_rows": -1}, r"policy\.state_rows: got -1; allowed: an integer from 0 to 1024"),
     ],
 )
@@ -53,7 +55,7 @@ def test_parameters_are_changed_by_name() -> None:
     assert dict(two.params) == {"a": 1.0, "b": 3.0} and two.dispatch is answer and dict(one.params)["b"] == -2.5
     with pytest.raises(ModelError, match=r"^policy\.params: got 'c'; allowed: one of a, b"):
         one.with_(c=1)
-    rules = two.rules(np.ones(2), np.ones(2))
+    rules = two.rules(task_cycles=np.ones(2), task_demand=np.ones(2))
     assert (rules.names, rules.values.tolist(), rules.sources) == (("a", "b"), [1.0, 3.0], "")
 
 
@@ -66,7 +68,8 @@ def test_names() -> None:
     assert policies.named("jsq").name == "jsq" and policies.named(own) is own
     with pytest.raises(ModelError, match="^policy: got 'statik'; allowed: did you mean 'static'"):
         policies.named("statik")
-    with pytest.raises(ModelError, match=r"^policy: got None; allowed: one of ideal, jsq, static, stealing, or a Policy$"):
+    every = "ideal, jsq, octopus, reactive, reactive_any, static, stealing"
+    with pytest.raises(ModelError, match=f"^policy: got None; allowed: one of {every}, or a Policy$"):
         policies.named(None)  # type: ignore[arg-type]
 
 

@@ -144,7 +144,7 @@ def load(sources: Sequence[Sequence[int]], closed: bool = False, **given: Any) -
 
 def run(p: Program, m: Machine, w: Load, policy: str = "static") -> Reference:
     """Run, and assert what holds in every run."""
-    model = Model(p, m, w, POLICIES[policy].rules(np.zeros(len(p.task_node)), np.zeros(len(p.task_node))))
+    model = Model(p, m, w, POLICIES[policy].rules(task_cycles=np.zeros(len(p.task_node)), task_demand=np.zeros(len(p.task_node))))
     ran = run_reference(model, log=True)
     for tbu in range(len(m.tbu_task)):
         assert sum(cycles[tbu] for cycles in ran.tbu.values()) == ran.elapsed
