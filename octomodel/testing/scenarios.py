@@ -19,7 +19,7 @@ from octomodel.policies import POLICIES, Policy
 from octomodel.testing import scenarios_load
 from octomodel.testing.scenarios_choice import Choice
 from octomodel.testing.scenarios_machine import make_machine
-from octomodel.testing.scenarios_policy import make_policy
+from octomodel.testing.scenarios_policy import make_bundled, make_policy
 from octomodel.testing.scenarios_program import make_workflow
 from octomodel.workflow import Workflow
 
@@ -114,14 +114,14 @@ def scenario(seed: int, executions: int | None = None) -> Scenario:
     cycles = per_request * requests
     period = scenarios_load.epoch(choose, system, placed, cycles, rebalances)
     system = system.with_(epoch_cycles=period, background_load=rebalances and seed % 2 == 0)
-    bundled = choose.weighted({POLICIES["static"]: 3.0, POLICIES["stealing"]: 3.0, POLICIES["jsq"]: 2.0})
+    simple = choose.weighted({POLICIES["static"]: 1.0, POLICIES["stealing"]: 1.0, POLICIES["jsq"]: 1.0})
     return Scenario(
         seed,
         workflow,
         system,
         load,
         placed,
-        policy=bundled if policy is None else policy,
+        policy=simple if policy is None else policy,
         horizon=None if share == 1.0 else max(1, round(share * cycles)),
         step=scenarios_load.step(choose, system),
         epochs=scenarios_load.epochs(Choice("epochs", seed)),
@@ -129,8 +129,10 @@ def scenario(seed: int, executions: int | None = None) -> Scenario:
 
 
 def _policy(choose: Choice) -> Policy | None:
-    """Return a policy that is not bundled, in a third of the scenarios."""
-    return make_policy(choose) if choose.chance(1 / 3) else None
+    """Return a policy that is not bundled in three tenths of the scenarios, one that rebalances in half of the others, else None."""
+    if choose.chance(0.3):
+        return make_policy(choose)
+    return make_bundled(choose) if choose.chance(0.5) else None
 
 
 def _executions(choose: Choice, large: bool) -> int:

@@ -23,7 +23,7 @@ from octomodel.kernels.views import (
     move,
     own,
 )
-from octomodel.policies import Policy
+from octomodel.policies import POLICIES, Policy
 from octomodel.testing.scenarios_choice import Choice
 
 # numbers that no sum of the columns wraps: a prime, and one to multiply with
@@ -275,6 +275,28 @@ def make_policy(choose: Choice) -> Policy:
         ("items", float(choose.integer(1, 5))),
     )
     return _policy(dispatch, route, rebalance, params, 2 if rebalance is not None else choose.integer(0, 1))
+
+
+def make_bundled(choose: Choice) -> Policy:
+    """Return one of the bundled policies that rebalance, some with other parameters; equal choices give the same object."""
+    name = choose.weighted({"octopus": 2.0, "reactive": 1.5, "reactive_any": 1.5})
+    if name != "octopus":
+        return _bundled(name, (("threshold", choose.pick((1.0, 1.5, 4.0))),))
+    parts = tuple((part, float(choose.chance(0.75))) for part in ("dds", "ats", "pcs"))
+    values = (
+        ("alpha", choose.pick((0.05, 0.5, 1.0))),
+        ("beta", choose.pick((0.0, 0.1, 1.0))),
+        ("prior", choose.pick((0.1, 4.0, 100.0))),
+        ("caution", choose.pick((0.0, 1.0, 8.0))),
+        ("band", choose.pick((0.0, 0.1, 2.0))),
+        ("diffusion", choose.pick((0.1, 0.9, 1.0))),
+    )
+    return _bundled(name, parts + values)
+
+
+@cache
+def _bundled(name: str, params: tuple[tuple[str, float], ...]) -> Policy:
+    return POLICIES[name].with_(**dict(params))
 
 
 @cache

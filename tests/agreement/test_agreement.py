@@ -43,8 +43,8 @@ AT_LEAST = {
     "lent": 0.10,
     "refused": 0.05,
     "spilled": 0.10,
-    "stolen": 0.04,
-    "stolen by another pipeline": 0.01,
+    "stolen": 0.03,
+    "stolen by another pipeline": 0.005,
     "stolen by another pipeline, dead links": 0.002,
     "sent to no candidate": 0.03,
     "plan refused": 0.10,
@@ -64,7 +64,7 @@ AT_LEAST = {
     "dead links": 0.10,
     "dead TBUs and links": 0.05,
     "several pipelines": 0.10,
-    "several groups": 0.10,
+    "several groups": 0.08,
     "unlimited window": 0.10,
     "weighted split": 0.10,
     "milestones": 0.10,
@@ -80,7 +80,7 @@ AT_LEAST = {
     "running on after the last sample": 0.10,
     "over before the last sample": 0.10,
     **{f"load {kind}": 0.05 for kind in KINDS},
-    **{f"policy {name}": 0.10 for name in POLICIES},
+    **{f"policy {name}": 0.08 for name in POLICIES},
 }
 
 

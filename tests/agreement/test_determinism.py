@@ -30,8 +30,8 @@ def several_clusters(model: Model) -> bool:
     return bool((np.bincount(model.machine.cluster_pipeline) > 1).any())
 
 
-SEVERAL_GROUPS = (70_005, 70_021, 70_046, 70_125, 70_177)
-ONE_GROUP = (70_002, 70_007, 70_008, 70_012, 70_024)
+SEVERAL_GROUPS = (70_005, 70_055, 70_046, 70_125, 70_177)
+ONE_GROUP = (70_002, 70_007, 70_008, 70_012, 70_024, 70_018, 70_027, 70_151)  # the last three rebalance
 
 
 @pytest.mark.parametrize("seed", SEVERAL_GROUPS + ONE_GROUP)
