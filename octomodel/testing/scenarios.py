@@ -129,7 +129,7 @@ def scenario(seed: int, executions: int | None = None) -> Scenario:
 
 
 def _policy(choose: Choice) -> Policy | None:
-    """Return a policy that is not bundled in three tenths of the scenarios, one that rebalances in half of the others, else None."""
+    """Return a policy that is not bundled in three of ten scenarios, one that rebalances in half of the others, else None."""
     if choose.chance(0.3):
         return make_policy(choose)
     return make_bundled(choose) if choose.chance(0.5) else None
