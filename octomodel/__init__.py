@@ -27,11 +27,13 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
+    from octomodel.comparison import compare as compare
     from octomodel.engine import simulate as simulate
     from octomodel.policies import Policy as Policy
     from octomodel.verification import verify as verify
 
 _LAZY = {
+    "compare": "octomodel.comparison",
     "simulate": "octomodel.engine",
     "Policy": "octomodel.policies",
     "verify": "octomodel.verification",
@@ -52,6 +54,7 @@ __all__ = [
     "branch",
     "by_phase",
     "closed",
+    "compare",
     "dist",
     "fork",
     "hardware",

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from octomodel.accessor import BOUNDS, QUANTILES, OctoAccessor
 from octomodel.summary import Summary
-from octomodel.variables import CAUSE, POLICY, REPLICATION
+from octomodel.variables import CAUSE, POLICY, REPLICATION, make
 from octomodel.variables_study import BOUND, STATISTIC, WORKFLOW
 
 PLURAL = {WORKFLOW: "workflows", POLICY: "policies"}
+CONFIDENCE = 0.95
 FIGURES = ("makespan_cycles", "throughput_per_cycle")
 
 
 class StudyAccessor(OctoAccessor):
-    """As for a result; a study of ``octomodel.demo_study`` answers from the summaries that it keeps."""
+    """As for a result; a study of ``octomodel.study`` answers from the summaries that it keeps."""
 
     def summary(self) -> Summary:
         """Return the main numbers of a result, or of one workflow under one policy of a study.
@@ -87,6 +92,63 @@ class StudyAccessor(OctoAccessor):
             warnings=str(runs["latency_warnings"].item()),
         )
 
+    def speedup(self, baseline: str = "static", *, of: Literal["throughput", "latency"] = "throughput") -> xr.Dataset:
+        """Return how many times better than one policy each policy of a study is, in the steady parts.
+
+        All policies face the same draws, so replications are paired. What is averaged is the logarithm of the ratio, whose
+        spread is alike for slow and fast replications: the value is the geometric mean, its interval Student's t.
+
+        Parameters
+        ----------
+        baseline : str
+            A policy of the study.
+        of : {"throughput", "latency"}
+            2 is twice the throughput, or half the mean latency.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``speedup`` with the dims (``workflow``,) ``policy``, ``bound`` ("value", "lo", "hi"), NaN where a steady part
+            is too short, lo and hi also with one replication; ``speedup_warning`` says why.
+
+        Raises
+        ------
+        ValueError
+            If the Dataset is no study, has no such policy, or `of` is something else.
+        """
+        known = self._dataset[POLICY].values.tolist() if POLICY in self._dataset.dims else []
+        if baseline not in known or not self._of_study():
+            raise ValueError(f"baseline: got {baseline!r}; allowed: a policy of a study, here one of {known}")
+        if of not in ("throughput", "latency"):
+            raise ValueError(f"of: got {of!r}; allowed: 'throughput' or 'latency'")
+        runs = self._dataset if REPLICATION in self._dataset.dims else self._dataset.expand_dims(REPLICATION)
+        better = runs["steady_throughput_per_cycle"] if of == "throughput" else 1 / runs["steady_latency_cycles"]
+        measured = better.copy(data=np.log(better.values))
+        logs = (measured - measured.sel({POLICY: baseline}, drop=True)).transpose(..., REPLICATION)
+        said = runs["steady_warning"].transpose(*logs.dims)
+        base = said.sel({POLICY: baseline}, drop=True).broadcast_like(said).transpose(*logs.dims)
+        n = logs.sizes[REPLICATION]
+        centre = logs.mean(REPLICATION)
+        half = math.inf if n < 2 else stdtrit(n - 1, (1 + CONFIDENCE) / 2) * logs.std(REPLICATION, ddof=1) / math.sqrt(n)
+        values = np.stack(
+            [np.exp(centre), *(np.exp(centre + sign * half) if n > 1 else np.full(centre.shape, np.nan) for sign in (-1, 1))],
+            axis=-1,
+        )
+        warnings = np.array(
+            [_first(rows) or _first(bases) for rows, bases in zip(_flat(said, n), _flat(base, n), strict=True)]
+        ).reshape(centre.shape)
+        values[warnings != ""] = np.nan
+        leading = tuple(str(dim) for dim in centre.dims)
+        found = xr.Dataset(
+            {
+                "speedup": make("speedup", values, leading),
+                "speedup_warning": make("speedup_warning", warnings, leading),
+                BOUND: make(BOUND, ["value", "lo", "hi"]),
+            },
+            attrs={"baseline": baseline, "of": of},
+        )
+        return found.assign_coords({name: axis for name, axis in centre.coords.items() if set(axis.dims) <= set(leading)})
+
     def _warnings(self) -> list[str]:
         said = [text for text in str(self._dataset["latency_warnings"].item()).split("\n") if text]
         one = REPLICATION not in self._dataset.dims
@@ -105,6 +167,14 @@ class StudyAccessor(OctoAccessor):
         if REPLICATION not in self._dataset.dims:
             return self._dataset.expand_dims(REPLICATION)
         return self._dataset
+
+
+def _flat(texts: xr.DataArray, n: int) -> NDArray[np.str_]:
+    return np.asarray(texts.values, dtype=str).reshape(-1, n)
+
+
+def _first(texts: NDArray[np.str_]) -> str:
+    return next((str(text) for text in texts if text), "")
 
 
 def _estimate(values: Sequence[float], bounds: Sequence[str]) -> dict[str, float] | None:

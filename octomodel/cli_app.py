@@ -136,7 +136,7 @@ def run(
     /,
     *,
     hardware: Annotated[str | None, Parameter(help=_HARDWARE)] = None,
-    policy: Annotated[str, Parameter(help="static, stealing, jsq or ideal.")] = "static",
+    policy: Annotated[str, Parameter(help="static, reactive, reactive_any, stealing, jsq, octopus or ideal.")] = "static",
     requests: Annotated[Count | None, Parameter(help="Number of requests; default: that of the load, else 1000.")] = None,
     seed: Annotated[Count, Parameter(help="Seed of all draws.")] = 0,
     out: Annotated[str | None, Parameter(help="Where to save the result: a name in .nc or .zarr.")] = None,
@@ -172,6 +172,40 @@ def run(
         epochs=epochs,
         threads=threads,
         memory_limit=memory_limit,
+        as_json=as_json,
+    )
+
+
+@app.command
+def compare(
+    workflow: Annotated[str, Parameter(help=_WORKFLOW)],
+    /,
+    *,
+    hardware: Annotated[str | None, Parameter(help=_HARDWARE)] = None,
+    policies: Annotated[str, Parameter(help="Names, with commas between; ideal is added always.")] = "static,reactive,octopus",
+    requests: Annotated[Count | None, Parameter(help="Number of requests; default: enough for a steady part.")] = None,
+    seed: Annotated[Count, Parameter(help="Seed of all draws.")] = 1,
+    out: Annotated[str | None, Parameter(help="Where to save the study: a name in .nc or .zarr.")] = None,
+    load: Annotated[str | None, Parameter(help="As for run.")] = None,
+    settings: Settings = None,
+    replications: Annotated[Count, Parameter(help="Independent runs of each policy.")] = 5,
+    threads: Annotated[Count | None, Parameter(help="Worker threads; no result depends on them.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Simulate a workflow on a machine under several policies, all of which face the same work."""
+    from octomodel import cli_compare
+
+    return cli_compare.compare(
+        workflow,
+        hardware=hardware,
+        policies=policies,
+        requests=requests,
+        seed=seed,
+        out=out,
+        load=load,
+        settings=settings or [],
+        replications=replications,
+        threads=threads,
         as_json=as_json,
     )
 

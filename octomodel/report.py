@@ -10,7 +10,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from octomodel.demo_study import causes, head, label, row, shares, split_row
+from octomodel.study_table import causes, head, label, row, shares, split_row
 from octomodel.variables import CAUSE, POLICY
 from octomodel.variables_study import WORKFLOW
 
@@ -92,7 +92,7 @@ def page(found: xr.Dataset) -> str:
     Parameters
     ----------
     found : xarray.Dataset
-        From ``octomodel.demo_study.study``, with the attributes ``ABOUT``.
+        From ``octomodel.study.study``, with the attributes ``ABOUT``.
 
     Returns
     -------
@@ -133,16 +133,13 @@ def page(found: xr.Dataset) -> str:
 {_table("Where the time of the TBUs goes", ("workflow", "policy", *shown), split)}
 <h2>How to read the columns</h2>
 <dl>
-<dt>throughput, latency</dt><dd>Speed-ups over {about["baseline"]}: 2 is twice the requests per cycle, or half
+<dt>throughput, latency</dt><dd>Speed-ups, x 2 over a policy being twice the requests per cycle, or half
 the mean time from arrival to end. A closed load is measured in its steady part, the second half of the time until
 a pipeline runs out of requests, so that filling and draining the machine do not count; a trace over the whole run,
-where the throughput is that of its arrivals. Paired over the replications, with 95 % intervals; {about["note"]}.</dd>
-<dt>/ bound</dt><dd>Makespan over the larger of two lower bounds: all work spread evenly over all live TBUs,
-and the longest critical path. No schedule is shorter. Fill and drain count, as in the TBU time above.</dd>
-<dt>Mcycles</dt><dd>Makespan: millions of cycles until the last request has ended; mean over the
-replications.</dd>
-<dt>M exec/s, s</dt><dd>Millions of task executions simulated per second, and seconds; both without
-compilation.</dd>
+where the throughput is that of its arrivals. Paired over the replications, with half the 95 % intervals; {about["note"]}.</dd>
+<dt>of fluid bound</dt><dd>The larger of two lower bounds of the makespan (all work spread evenly over all live TBUs,
+and the longest critical path) over the makespan. 100 % cannot be passed. Fill and drain count, as in the TBU time above.</dd>
+<dt>M exec/s</dt><dd>Millions of task executions simulated per second, without compilation.</dd>
 <dt>ideal</dt><dd>One first-come-first-served pool of all TBUs without transfers, switches, queue limits
 or blocking: a comparison, not a policy, and no bound: another order of work may be faster.</dd>
 </dl>

@@ -295,7 +295,7 @@ REGISTRY: dict[str, Variable] = {
 """Every variable of a run by name."""
 
 STUDY: dict[str, Variable] = {
-    **{row[0]: Variable(*row) for row in variables_study.ROWS},
+    **{row[0]: Variable(*row) for row in (*variables_study.ROWS, *variables_study.DERIVED)},
     **{row[0]: Variable(*row, "", True) for row in variables_study.AXES},
 }
 """Every variable by name that a study has besides those of its runs."""

@@ -11,6 +11,7 @@ ROWS: tuple[tuple[str, tuple[str, ...], str, str, str], ...] = (
     ("steady_to_cycles", (), "int64", "cycles", "its end: the first last admission of a pipeline; open load: the makespan"),
     ("steady_throughput_per_cycle", (), "float64", "1/cycle", "requests that end in the steady part, over its length"),
     ("steady_latency_cycles", (), "float64", "cycles", "mean latency of the requests that end in the steady part"),
+    ("steady_warning", (), "str", "", "why the steady part is too short to measure by; empty where nothing speaks against it"),
     ("latency_cycles", (STATISTIC, BOUND), "float64", "cycles", "statistics of the latency with 95 % intervals"),
     ("latency_warmup_requests", (), "int64", "1", "requests dropped at the start of each replication for latency_cycles"),
     ("latency_effective_requests", (), "float64", "1", "independent requests that would give the mean the same variance"),
@@ -19,6 +20,11 @@ ROWS: tuple[tuple[str, tuple[str, ...], str, str, str], ...] = (
     ("compile_seconds", (), "float64", "s", "part of wall_seconds spent compiling"),
     ("run_seconds", (), "float64", "s", "part of wall_seconds in which kernels ran the replications"),
 )
+DERIVED: tuple[tuple[str, tuple[str, ...], str, str, str], ...] = (
+    ("speedup", (BOUND,), "float64", "1", "how many times the baseline, with the 95 % interval over the replications"),
+    ("speedup_warning", (), "str", "", "why there is no speed-up"),
+)
+"""What ``ds.octo.speedup`` returns; a study does not hold it."""
 AXES: tuple[tuple[str, tuple[str, ...], str, str, str], ...] = (
     (WORKFLOW, (), "str", "", "name of the workflow"),
     (STATISTIC, (STATISTIC,), "str", "", "mean or quantile"),

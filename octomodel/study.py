@@ -1,4 +1,4 @@
-"""Several workflows under several policies as one Dataset, and how much better than one policy they are."""
+"""Several workflows under several policies as one Dataset: what a study keeps of each result, and its steady part."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from octomodel import accessor_study, presets, variables
+from octomodel import accessor_study, variables
 from octomodel.timed import Timed
 from octomodel.variables import CAUSE, CLUSTER, LINK, NONE, POLICY, REPLICATION, TBU, make
 from octomodel.variables_study import BOUND, STATISTIC, WORKFLOW
@@ -19,25 +19,21 @@ I64 = NDArray[np.int64]
 KEPT_DIMS = {REPLICATION, TBU, CAUSE, CLUSTER, LINK}
 """Of a result a study keeps the variables with these dims, which are the same for all workflows on one machine."""
 
-CONFIDENCE = 0.95
-VISIBLE = 0.0005
-
-
-class Ratio(NamedTuple):
-    """A ratio with the bounds of its interval, None when there is one replication."""
-
-    value: float
-    lo: float | None
-    hi: float | None
+LEAST_WINDOWS = 3
+MOST_TREND = 0.2
 
 
 class Steady(NamedTuple):
-    """The steady part of a run: from a cycle (excluded) to a cycle, with throughput and mean latency in it."""
+    """The steady part of a run: from a cycle (excluded) to a cycle, with throughput and mean latency in it.
+
+    ``warning`` says why it is none, and is empty where nothing speaks against it.
+    """
 
     begin: int
     end: int
     throughput: float
     latency: float
+    warning: str = ""
 
 
 def study(
@@ -101,7 +97,9 @@ def steady(arrival: I64, latency: I64, pipelines: int, *, open_load: bool = Fals
     Returns
     -------
     Steady
-        NaN for throughput and latency when no request ends in it.
+        With a warning when no request ends in it (throughput and latency are NaN then); of a closed load also when fewer
+        requests end in it than 3 times those in flight, or when its halves differ in throughput by more than 20 %:
+        such a run is too short to have forgotten how it began.
     """
     ends = np.where(latency == NONE, NONE, arrival + latency)
     if open_load:
@@ -111,109 +109,21 @@ def steady(arrival: I64, latency: I64, pipelines: int, *, open_load: bool = Fals
         begin = end // 2
     inside = latency[(ends > begin) & (ends <= end)]
     if not inside.size:
-        return Steady(begin, end, math.nan, math.nan)
-    return Steady(begin, end, inside.size / (end - begin), float(inside.mean()))
+        return Steady(begin, end, math.nan, math.nan, "run too short: no request ends in its steady part")
+    warning = "" if open_load else _too_short(ends[(ends > begin) & (ends <= end)], begin, end, int((arrival == 0).sum()))
+    return Steady(begin, end, inside.size / (end - begin), float(inside.mean()), warning)
 
 
-def ratio(found: xr.Dataset, variable: str, workflow: str, policy: str, baseline: str) -> Ratio:
-    """Return how many times larger a variable is under the baseline than under a policy.
-
-    The same draws are behind each pair of replications, so the ratios are paired; their geometric mean is
-    returned, with the Student-t interval of its logarithm.
-
-    Parameters
-    ----------
-    found : xarray.Dataset
-        From ``study``.
-    variable : str
-        One with the dims ``workflow``, ``policy``, ``replication``, values above 0.
-    workflow, policy, baseline : str
-        What is compared.
-    """
-    values = found[variable].sel({WORKFLOW: workflow})
-    logs = np.log(values.sel({POLICY: baseline}).values) - np.log(values.sel({POLICY: policy}).values)
-    centre = float(logs.mean())
-    if logs.size < 2:
-        return Ratio(math.exp(centre), None, None)
-    from scipy.special import stdtrit
-
-    half = float(stdtrit(logs.size - 1, (1 + CONFIDENCE) / 2) * logs.std(ddof=1) / math.sqrt(logs.size))
-    return Ratio(math.exp(centre), math.exp(centre - half), math.exp(centre + half))
-
-
-def speedups(found: xr.Dataset, workflow: str, policy: str) -> tuple[Ratio, Ratio]:
-    """Return how many times the throughput of the baseline a policy has, and how many times shorter its latency is."""
-    baseline = found.attrs["baseline"]
-    return (
-        ratio(found, "steady_throughput_per_cycle", workflow, baseline, policy),
-        ratio(found, "steady_latency_cycles", workflow, policy, baseline),
-    )
-
-
-def shares(found: xr.Dataset) -> xr.DataArray:
-    """Return the share of TBU time per cause over all replications, for each workflow and policy."""
-    return accessor_study.StudyAccessor(found).time_split()
-
-
-def executions_per_s(found: xr.Dataset) -> xr.DataArray:
-    """Return simulated executions per second of the kernel's own time, for each workflow and policy."""
-    return found["executions"].sum(REPLICATION) / found["run_seconds"]
-
-
-def causes(found: xr.Dataset) -> list[str]:
-    """Return the causes that take at least 0.05 % of the TBU time somewhere, in their order."""
-    most = shares(found).max((WORKFLOW, POLICY))
-    return [str(cause) for cause in found[CAUSE].values if float(most.sel({CAUSE: cause})) >= VISIBLE]
-
-
-def label(found: xr.Dataset, name: str) -> str:
-    """Return what a workflow is called in tables: with its data, where it follows a trace."""
-    return f"{name} ({found.attrs['data']})" if name == presets.TRACED and "data" in found.attrs else name
-
-
-def head(found: xr.Dataset) -> tuple[str, ...]:
-    """Return the titles of the columns of ``row``, some of several lines."""
-    times = f"speed-up,\nx {found.attrs['baseline']}"
-    return (
-        "workflow",
-        "policy",
-        f"throughput\n{times}",
-        f"latency\n{times}",
-        "/ bound",
-        "Mcycles",
-        "requests",
-        "M exec/s",
-        "s",
-    )
-
-
-def row(found: xr.Dataset, name: str, policy: str) -> tuple[str, ...]:
-    """Return the cells of one workflow under one policy, means over the replications."""
-    here = {WORKFLOW: name, POLICY: policy}
-    one = found.sel(here)
-    same = policy == found.attrs["baseline"]
-    return (
-        label(found, name),
-        policy,
-        *(("1", "1") if same else map(_shown, speedups(found, name, policy))),
-        f"{float((one['makespan_cycles'] / one['fluid_bound_cycles']).mean()):.2f}",
-        f"{float(one['makespan_cycles'].mean()) / 1e6:,.1f}",
-        f"{int(one['requests_ended'].sum()):,}",
-        f"{float(executions_per_s(found).sel(here)) / 1e6:.2f}",
-        f"{float(one['wall_seconds'] - one['compile_seconds']):.1f}",
-    )
-
-
-def split_row(found: xr.Dataset, name: str, policy: str) -> tuple[str, ...]:
-    """Return workflow, policy and the share of TBU time of each of ``causes``."""
-    split = shares(found).sel({WORKFLOW: name, POLICY: policy})
-    return (label(found, name), policy, *(f"{float(split.sel({CAUSE: cause})):.1%}" for cause in causes(found)))
-
-
-def _shown(each: Ratio) -> str:
-    if math.isnan(each.value):
-        return "too short"
-    return f"{each.value:.2f}" if each.lo is None else f"{each.value:.2f} [{each.lo:.2f}, {each.hi:.2f}]"
+def _too_short(ends: I64, begin: int, end: int, in_flight: int) -> str:
+    """Return why what ends in the steady part of a closed load is not enough to measure it by, or nothing."""
+    if ends.size < LEAST_WINDOWS * in_flight:
+        wanted = f"less than {LEAST_WINDOWS} times the {in_flight} in flight"
+        return f"run too short: {ends.size} requests end in its steady part, {wanted}"
+    early = int((ends <= begin + (end - begin) // 2).sum())
+    late = ends.size - early
+    if abs(late - early) > MOST_TREND * ends.size / 2:
+        return f"run too short: of its steady part, {early} requests end in the first half and {late} in the second"
+    return ""
 
 
 def _concat(parts: list[xr.Dataset], dim: str) -> xr.Dataset:
@@ -242,6 +152,7 @@ def _numbers(timed: Timed, open_load: bool) -> xr.Dataset:
         "steady_to_cycles": np.array([part.end for part in parts]),
         "steady_throughput_per_cycle": np.array([part.throughput for part in parts]),
         "steady_latency_cycles": np.array([part.latency for part in parts]),
+        "steady_warning": np.array([part.warning for part in parts]),
     }
     single: dict[str, Any] = {
         "latency_cycles": latency.values,
