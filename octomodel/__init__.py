@@ -30,11 +30,13 @@ if TYPE_CHECKING:
     from octomodel.comparison import compare as compare
     from octomodel.engine import simulate as simulate
     from octomodel.policies import Policy as Policy
+    from octomodel.sweeping import sweep as sweep
     from octomodel.verification import verify as verify
 
 _LAZY = {
     "compare": "octomodel.comparison",
     "simulate": "octomodel.engine",
+    "sweep": "octomodel.sweeping",
     "Policy": "octomodel.policies",
     "verify": "octomodel.verification",
     "mapping": "",
@@ -71,6 +73,7 @@ __all__ = [
     "select",
     "seq",
     "simulate",
+    "sweep",
     "task",
     "trace",
     "verify",

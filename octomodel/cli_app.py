@@ -211,6 +211,22 @@ def compare(
 
 
 @app.command
+def sweep(
+    study: Annotated[str, Parameter(help="A YAML file: workflow, hardware, load, policies, over, requests, replications, seed.")],
+    /,
+    *,
+    out: Annotated[str, Parameter(help="Where to save the study: a name in .nc or .zarr; beside it a ledger, .ledger.")],
+    jobs: Annotated[Count, Parameter(help="Processes; no result depends on them.")] = 1,
+    fresh: Annotated[bool, Parameter(negative="", help="Forget what the ledger knows.")] = False,
+    as_json: Json = False,
+) -> int:
+    """Simulate every point of a grid; stop it, start it again: nothing is lost and nothing done twice."""
+    from octomodel import cli_sweep
+
+    return cli_sweep.sweep(study, out=out, jobs=jobs, fresh=fresh, as_json=as_json)
+
+
+@app.command
 def verify(
     *,
     quick: Annotated[bool, Parameter(negative="", help="A dozen systems, in seconds; all take minutes.")] = False,

@@ -64,7 +64,7 @@ def study(
         Registered variables only, with the dims ``workflow``, ``policy`` and ``replication`` before their own:
         those of the results that do not belong to single requests, tasks or pipelines, and ``variables.STUDY``.
     """
-    rows = [_concat([_numbers(timed, name in open_loads) for timed in each.values()], POLICY) for name, each in results.items()]
+    rows = [_concat([numbers(timed, name in open_loads) for timed in each.values()], POLICY) for name, each in results.items()]
     found = _concat(rows, WORKFLOW).assign_coords({WORKFLOW: make(WORKFLOW, list(results), (WORKFLOW,))})
     first = {name: next(iter(each.values())).dataset.attrs for name, each in results.items()}
     texts = {name: each["configuration"] for name, each in first.items()} | dict(configurations or {})
@@ -139,8 +139,15 @@ def _concat(parts: list[xr.Dataset], dim: str) -> xr.Dataset:
     )
 
 
-def _numbers(timed: Timed, open_load: bool) -> xr.Dataset:
-    """Return what a study keeps of one result, and what it computes from it."""
+def numbers(timed: Timed, open_load: bool) -> xr.Dataset:
+    """Return what a study keeps of one result, and what it computes from it.
+
+    Parameters
+    ----------
+    timed : Timed
+    open_load : bool
+        Whether arrivals do not wait for ends: then the whole run is measured.
+    """
     one = timed.dataset
     kept = one.drop_vars([name for name, each in one.variables.items() if not KEPT_DIMS.issuperset(each.dims)])
     latency = accessor_study.StudyAccessor(one).latency()

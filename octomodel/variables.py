@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from octomodel import variables_study
 from octomodel.errors import unknown
+from octomodel.variables_study import CAUSE as CAUSE
 from octomodel.variables_study import WORKFLOW
 
 POLICY = "policy"
@@ -17,7 +18,6 @@ REPLICATION = "replication"
 REQUEST = "request"
 MILESTONE = "milestone"
 TBU = "tbu"
-CAUSE = "cause"
 CLUSTER = "cluster"
 TB = "tb"
 LINK = "link"
@@ -295,7 +295,7 @@ REGISTRY: dict[str, Variable] = {
 """Every variable of a run by name."""
 
 STUDY: dict[str, Variable] = {
-    **{row[0]: Variable(*row) for row in (*variables_study.ROWS, *variables_study.DERIVED)},
+    **{row[0]: Variable(*row) for row in (*variables_study.ROWS, *variables_study.DERIVED, *variables_study.SWEPT)},
     **{row[0]: Variable(*row, "", True) for row in variables_study.AXES},
 }
 """Every variable by name that a study has besides those of its runs."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 WORKFLOW = "workflow"
 STATISTIC = "statistic"
 BOUND = "bound"
+CAUSE = "cause"
 
 ROWS: tuple[tuple[str, tuple[str, ...], str, str, str], ...] = (
     ("steady_from_cycles", (), "int64", "cycles", "begin of the steady part: half of steady_to_cycles; open load: 0"),
@@ -25,6 +26,26 @@ DERIVED: tuple[tuple[str, tuple[str, ...], str, str, str], ...] = (
     ("speedup_warning", (), "str", "", "why there is no speed-up"),
 )
 """What ``ds.octo.speedup`` returns; a study does not hold it."""
+SWEPT: tuple[tuple[str, tuple[str, ...], str, str, str], ...] = (
+    ("time_share", (CAUSE,), "float64", "1", "share of the TBU time per cause"),
+    *(
+        (f"total_{name}", (), "int64", units, f"{what}, all clusters together; -1 for a point that failed")
+        for name, units, what in (
+            ("lendings", "1", "lent executions begun"),
+            ("switches", "1", "switches to a resident configuration"),
+            ("reloads", "1", "reloads of a configuration"),
+            ("background_loads", "1", "background loads begun"),
+            ("owner_changes", "1", "changes of a home begun"),
+            ("moves", "1", "tokens that a plan moved to a neighbour"),
+            ("moved_bytes", "bytes", "payload of these tokens"),
+            ("steals", "1", "tokens stolen between clusters"),
+            ("refusals", "1", "actions of a policy that were refused"),
+            ("plan_refusals", "1", "items of a plan that were refused"),
+        )
+    ),
+    ("point_error", (), "str", "", "why a point failed; empty where it did not"),
+)
+"""What a sweep keeps of each point besides what a study does that belongs to no TBU, cluster or link."""
 AXES: tuple[tuple[str, tuple[str, ...], str, str, str], ...] = (
     (WORKFLOW, (), "str", "", "name of the workflow"),
     (STATISTIC, (STATISTIC,), "str", "", "mean or quantile"),

@@ -117,6 +117,12 @@ class Policy:
                 raise unknown("policy.params", name, self.params)
         return replace(self, params={**self.params, **params})
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "params": dict(self.params)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, params=MappingProxyType(state["params"]))
+
     def rules(self, **tasks: Any) -> Rules:
         """Return the policy as a run needs it, with what its functions are told of each TB (fields of ``Rules``)."""
         functions = (self.dispatch, self.route, self.rebalance)

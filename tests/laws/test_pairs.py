@@ -178,7 +178,8 @@ def test_shifted_arrivals(ran: list[Any]) -> None:
 
 
 def test_time_scaling(ran: list[Any]) -> None:
-    for one in bundled(ran)[:40]:
+    # what rebalances weighs tokens against cycles in floating point: the comparison of two sums may turn
+    for one in [each for each in bundled(ran) if each.scenario.policy.rebalance is None][:40]:
         model = models.constant_times(one.model)
         first, slow = run(model), run(models.scaled(model, 3))
         assert pairs.times_scale(first, slow, 3) == []

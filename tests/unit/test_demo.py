@@ -20,7 +20,7 @@ from octomodel.study import steady
 from octomodel.study import study as study_of
 from octomodel.timed import timed
 from octomodel.variables import REGISTRY
-from octomodel.variables_study import DERIVED
+from octomodel.variables_study import DERIVED, SWEPT
 
 REQUESTS = {"video_recognition": 30_000, "early_exit": 36_000, "llm_chat_code": 60}
 POLICIES = (*demo.POLICIES, "ideal")
@@ -69,7 +69,7 @@ def test_the_study_holds_what_the_runs_gave(study: xr.Dataset) -> None:
 
 def test_every_variable_of_a_study_is_registered(study: xr.Dataset) -> None:
     variables.check(study)
-    assert set(variables.STUDY) - {row[0] for row in DERIVED} < set(study.variables)
+    assert set(variables.STUDY) - {row[0] for row in (*DERIVED, *SWEPT)} < set(study.variables)
     with pytest.raises(om.ModelError, match="result variable: got 'speed'"):
         variables.check(study.assign(speed=1.0))
 
@@ -250,7 +250,7 @@ def test_main_prints_and_writes(
     for name, label in LABELS.items():
         speedup = study_table.row(study, name, "ideal")[2]
         assert re.search(rf"{name} +│ ideal +│ {re.escape(speedup)} ", shown)
-        assert re.search(rf"{re.escape(label)} +│ static │ +\d+\.\d% ", shown)
+        assert re.search(rf"{re.escape(label)} +│ static +│ +\d+\.\d% ", shown)
     assert max(map(len, shown.split("written to")[0].splitlines())) <= 120
     assert f"written to {folder / 'demo.nc'} and {folder / 'demo.html'}\n" in shown
     shown = " ".join(shown.split())

@@ -222,4 +222,4 @@ def test_a_view_that_looks_ahead_is_noticed(monkeypatch: pytest.MonkeyPatch) -> 
 
     for module in ("reference_lending", "reference_routes", "reference_rebalance"):
         monkeypatch.setattr(f"octomodel.testing.{module}.view", ahead)
-    assert foreseen(range(600_000, 600_060), monkeypatch)[0] >= 3
+    assert foreseen(range(600_000, 600_090), monkeypatch)[0] >= 3
