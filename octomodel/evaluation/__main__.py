@@ -1,0 +1,36 @@
+"""Runs the study and writes its page: ``python -m octomodel.evaluation --jobs 2 --page docs/results.md``, or ``--quick``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from octomodel.evaluation import plan
+from octomodel.evaluation.page import page
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the study, go on where it was stopped, write the page; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m octomodel.evaluation", description="The study of octopus and its rivals.")
+    parser.add_argument("--quick", action="store_true", help="a few minutes of it")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--folder", type=Path, default=Path("out/study"), help="where results and ledgers are kept")
+    parser.add_argument("--page", type=Path, default=None, help="default: results.md in the folder")
+    given = parser.parse_args(words)
+    size = plan.QUICK if given.quick else plan.FULL
+    given.folder.mkdir(parents=True, exist_ok=True)
+    parts, misfits = plan.parts(size)
+    results = {}
+    for number, part in enumerate(parts, 1):
+        print(f"{number}/{len(parts)} {part.file}", file=sys.stderr, flush=True)
+        results[part.file] = part, plan.run(part, given.folder, size, jobs=given.jobs, progress=True)
+    target = given.page or given.folder / "results.md"
+    target.write_text(page(results, misfits, size.replications), encoding="utf-8")
+    print(f"written to {target}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
