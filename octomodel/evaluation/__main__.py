@@ -18,16 +18,20 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--folder", type=Path, default=Path("out/study"), help="where results and ledgers are kept")
     parser.add_argument("--page", type=Path, default=None, help="default: results.md in the folder")
+    parser.add_argument("--known", action="store_true", help="run nothing: the page of the sweeps that are there")
     given = parser.parse_args(words)
     size = plan.QUICK if given.quick else plan.FULL
     given.folder.mkdir(parents=True, exist_ok=True)
     parts, misfits = plan.parts(size)
-    results = {}
+    results, missing = {}, []
     for number, part in enumerate(parts, 1):
+        if given.known and not (given.folder / part.file).exists():
+            missing.append(part.file)
+            continue
         print(f"{number}/{len(parts)} {part.file}", file=sys.stderr, flush=True)
         results[part.file] = part, plan.run(part, given.folder, size, jobs=given.jobs, progress=True)
     target = given.page or given.folder / "results.md"
-    target.write_text(page(results, misfits, size.replications), encoding="utf-8")
+    target.write_text(page(results, misfits, size.replications, missing), encoding="utf-8")
     print(f"written to {target}")
     return 0
 

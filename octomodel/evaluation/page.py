@@ -33,7 +33,7 @@ were chosen](octopus.md#parameters)). `ideal` is one pool without any cost: no p
 """
 
 
-def page(results: Results, misfits: Sequence[tuple[str, str, str]], replications: int) -> str:
+def page(results: Results, misfits: Sequence[tuple[str, str, str]], replications: int, missing: Sequence[str] = ()) -> str:
     """Return the page as Markdown.
 
     Parameters
@@ -42,6 +42,8 @@ def page(results: Results, misfits: Sequence[tuple[str, str, str]], replications
         Part and its Dataset, by file.
     misfits : sequence of (machine, workflow, reason)
     replications : int
+    missing : sequence of str
+        Files of sweeps that have not been run yet.
     """
     lines = [HEAD.format(seed=SEED, replications=replications)]
     rivals = [each for each in results.values() if each[0].chapter == "rivals"]
@@ -49,6 +51,8 @@ def page(results: Results, misfits: Sequence[tuple[str, str, str]], replications
     lines += [*_sweeps([each for each in results.values() if each[0].chapter == "sweeps"])]
     lines += [*_loads([each for each in results.values() if each[0].chapter == "load"])]
     lines += [*_scale([each for each in results.values() if each[0].chapter == "scale"])]
+    if missing:
+        lines += ["## Not run yet\n", *(f"- {name.removesuffix('.nc')}" for name in missing), ""]
     return "\n".join(lines) + "\n"
 
 
@@ -118,7 +122,7 @@ def _rivals(rivals: Sequence[tuple[Part, xr.Dataset]]) -> Iterator[str]:
 
 def _misfits(misfits: Sequence[tuple[str, str, str]]) -> Iterator[str]:
     if misfits:
-        yield "### What does not fit\n"
+        yield "### What is left out\n"
         yield from (f"- {workflow} on {machine}: {reason}" for machine, workflow, reason in misfits)
         yield ""
 

@@ -6,6 +6,7 @@ from octomodel.policies import ASK_NEIGHBOUR, NOTHING, POLICIES
 from octomodel.testing.reference_configs import has_place
 from octomodel.testing.reference_flow import start_transfer
 from octomodel.testing.reference_links import send
+from octomodel.testing.reference_octopus import octopus_dispatch
 from octomodel.testing.reference_state import ASK, NO, Cluster, Message, Tbu
 from octomodel.testing.reference_tbus import leave_queue, take_next
 from octomodel.testing.reference_views import ask, view
@@ -28,6 +29,11 @@ def _answer(world: World, cluster: Cluster, tbu: Tbu) -> int:
     assert world.rules.dispatch is not None
     if world.rules.dispatch is POLICIES["stealing"].dispatch:
         return _longest_queue(cluster, tbu)
+    if world.rules.dispatch is POLICIES["reactive_any"].dispatch:
+        found = _longest_queue(cluster, tbu)
+        return NOTHING if found == ASK_NEIGHBOUR else found
+    if world.rules.dispatch is POLICIES["octopus"].dispatch:
+        return ask(world, cluster, octopus_dispatch, view(world, cluster), tbu.place)  # type: ignore[no-any-return]
     return int(ask(world, cluster, world.rules.dispatch, view(world, cluster), tbu.place))
 
 

@@ -156,13 +156,12 @@ def test_the_study_compares_the_steady_parts(study: xr.Dataset) -> None:
         assert float(found) == pytest.approx(float(stats.gmean(ratio)) ** (1 if of == "throughput" else -1))
 
 
-def test_the_short_form_agrees_with_the_full_one() -> None:
-    short, full = (demo.compare(size).octo.speedup("static")["speedup"] for size in (demo.QUICK, demo.FULL))
-    for name in REQUESTS:
-        for policy in POLICIES[1:]:
-            one, other = (each.sel(workflow=name, policy=policy) for each in (short, full))
-            assert not np.isnan(one).any() and not np.isnan(other).any()
-            assert float(one.sel(bound="value")) == pytest.approx(float(other.sel(bound="value")), rel=0.08), (name, policy)
+def test_the_short_form_agrees_with_a_third_of_the_full_one() -> None:
+    third = demo.Size({name: demo.FULL.requests[name] for name in ("video_recognition", "early_exit")}, 2)
+    short = demo.Size({name: demo.QUICK.requests[name] for name in third.requests}, 3)
+    found, other = (demo.compare(size).octo.speedup("static")["speedup"].sel(bound="value") for size in (short, third))
+    assert not np.isnan(found).any() and not np.isnan(other).any()
+    assert found.values == pytest.approx(other.values, rel=0.08)
 
 
 def test_ideal_wins_and_no_one_beats_the_bound(study: xr.Dataset) -> None:
@@ -249,7 +248,7 @@ def test_main_prints_and_writes(
     shown = capsys.readouterr().out
     for name, label in LABELS.items():
         speedup = study_table.row(study, name, "ideal")[2]
-        assert re.search(rf"{name} +│ ideal +│ {re.escape(speedup)} ", shown)
+        assert re.search(rf"{re.escape(label)} +│ ideal +│ +{re.escape(speedup)} ", shown)
         assert re.search(rf"{re.escape(label)} +│ static +│ +\d+\.\d% ", shown)
     assert max(map(len, shown.split("written to")[0].splitlines())) <= 120
     assert f"written to {folder / 'demo.nc'} and {folder / 'demo.html'}\n" in shown

@@ -73,5 +73,9 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     monkeypatch.setattr(plan, "parts", lambda size: ([one], []))
     assert main(["--quick", "--folder", str(tmp_path / "study")]) == 0
     assert f"written to {tmp_path / 'study' / 'results.md'}" in capsys.readouterr().out
+    other = part("rivals", {plan.STRATEGIES: list(COMBINATIONS[:1])}, plan.RIVALS, "later")
+    monkeypatch.setattr(plan, "parts", lambda size: ([one, other], []))
+    assert main(["--quick", "--folder", str(tmp_path / "study"), "--known"]) == 0
     text = (tmp_path / "study" / "results.md").read_text()
+    assert "## Not run yet" in text and "- rivals-small-tandem-later" in text
     assert text.startswith("# The study") and "| tandem | small |" in text
