@@ -149,6 +149,25 @@ class OctoAccessor:
             },
         )
 
+    def lag(self) -> xr.DataArray:
+        """Return the cycles from each shift of the phase to balanced owners; see `octomodel.lag.lag` (rule 9.6).
+
+        Returns
+        -------
+        xarray.DataArray
+            float64 cycles with dims ``shift``, ``cluster``; infinite where never, NaN where the samples do not tell.
+
+        Raises
+        ------
+        ValueError
+            If the Dataset holds several policies.
+        ModelError
+            If the Dataset holds no samples, no requests or no configuration.
+        """
+        from octomodel import lag
+
+        return lag.lag(self._runs())
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the Dataset to a NetCDF file or a Zarr directory; see `octomodel.files.save`.
 
