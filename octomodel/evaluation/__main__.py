@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from octomodel import files
 from octomodel.evaluation import plan
 from octomodel.evaluation.page import page
 
@@ -18,15 +19,18 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--folder", type=Path, default=Path("out/study"), help="where results and ledgers are kept")
     parser.add_argument("--page", type=Path, default=None, help="default: results.md in the folder")
-    parser.add_argument("--known", action="store_true", help="run nothing: the page of the sweeps that are there")
+    parser.add_argument("--known", action="store_true", help="run nothing: the page of the results in the folder")
     given = parser.parse_args(words)
     size = plan.QUICK if given.quick else plan.FULL
     given.folder.mkdir(parents=True, exist_ok=True)
     parts, misfits = plan.parts(size)
     results, missing = {}, []
     for number, part in enumerate(parts, 1):
-        if given.known and not (given.folder / part.file).exists():
-            missing.append(part.file)
+        if given.known:
+            if (given.folder / part.file).exists():
+                results[part.file] = part, files.load(given.folder / part.file)
+            else:
+                missing.append(part.file)
             continue
         print(f"{number}/{len(parts)} {part.file}", file=sys.stderr, flush=True)
         results[part.file] = part, plan.run(part, given.folder, size, jobs=given.jobs, progress=True)

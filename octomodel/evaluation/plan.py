@@ -27,7 +27,7 @@ SEED = 20_240
 """Of the study; mechanisms were looked at with seed 1."""
 
 
-EXECUTIONS = 18_000_000
+EXECUTIONS = 12_000_000
 """Most executions of a run of the study; what takes more for a steady part is left out, and the page says so."""
 
 
