@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import xarray as xr
@@ -15,6 +15,9 @@ from octomodel.accessor import BOUNDS, QUANTILES, OctoAccessor
 from octomodel.summary import Summary
 from octomodel.variables import CAUSE, POLICY, REPLICATION, make
 from octomodel.variables_study import BOUND, STATISTIC, WORKFLOW
+
+if TYPE_CHECKING:
+    from octomodel.plots import Plots
 
 PLURAL = {WORKFLOW: "workflows", POLICY: "policies"}
 CONFIDENCE = 0.95
@@ -148,6 +151,13 @@ class StudyAccessor(OctoAccessor):
             attrs={"baseline": baseline, "of": of},
         )
         return found.assign_coords({name: axis for name, axis in centre.coords.items() if set(axis.dims) <= set(leading)})
+
+    @property
+    def plot(self) -> Plots:
+        """Pictures: see `octomodel.plots.Plots`."""
+        from octomodel.plots import Plots
+
+        return Plots(self._dataset)
 
     def _warnings(self) -> list[str]:
         said = [text for text in str(self._dataset["latency_warnings"].item()).split("\n") if text]
