@@ -240,7 +240,7 @@ def _machine(model: Model) -> dict[str, Any]:
         "heard": np.zeros(len(reported) // n_task, np.int64),
         "params": model.rules.values if len(model.rules.values) else np.zeros(1),
         "policy_state": np.zeros(n_cluster * model.rules.rows * n_task),
-        "sample": _filled(wd.SAMPLE, load.epochs * len(stations), backlog=-1, arrived=-1, owners=-1),
+        "sample": _filled(wd.SAMPLE, load.epochs * len(stations), **dict.fromkeys(wd.SAMPLE.names or (), -1)),
     }
 
 

@@ -6,7 +6,7 @@ from . import lists
 from ._functions import RAISED, call
 from ._jit import jit, rare
 from .arrive import admit, ingress
-from .codes import ASK, DISPATCH_RAISED, IDLE, NEVER, NO_EVENT, TBU_BITS, TBU_MASK
+from .codes import ASK, BLOCKED, DISPATCH_RAISED, IDLE, LENT, NEVER, NO_EVENT, OWN, TBU_BITS, TBU_MASK
 from .control import free_slots
 from .execute import end_stage, lowest_idle, take_from
 from .heap import first
@@ -258,12 +258,13 @@ rounds = jit(_rounds)
 
 
 def _sample_stations(w: World, c: int, t: int) -> None:
-    """Note of every station of cluster ``c`` what waits there, what has become ready so far, and how many own it (rule
-    9.5).
+    """Note of every station of cluster ``c`` what waits there, what has become ready so far, how many own it and what they
+    do (rule 9.5).
 
-    In: ctl, station. In-out: sample.
+    In: cluster, ctl, station, tbu. In-out: sample.
     """
     ctl = w.ctl[0]
+    cluster = w.cluster[c]
     first = ((t // ctl.epoch - 1) * ctl.n_cluster + c) * ctl.n_task
     for task in range(ctl.n_task):
         station = w.station[c * ctl.n_task + task]
@@ -272,6 +273,18 @@ def _sample_stations(w: World, c: int, t: int) -> None:
         # nothing leaves a queue without being counted as taken
         sample.arrived = station.fresh_taken + station.recirculation_taken + sample.backlog
         sample.owners = station.owners
+        sample.wanting = station.line_len
+        sample.running = 0
+        sample.owners_idle = 0
+        sample.owners_blocked = 0
+    for u in range(cluster.tbu, cluster.tbu_end):
+        tbu = w.tbu[u]
+        if tbu.state == OWN or tbu.state == LENT:
+            w.sample[first + tbu.tb].running += 1
+        elif tbu.state == IDLE and tbu.task >= 0:
+            w.sample[first + tbu.task].owners_idle += 1
+        elif tbu.state == BLOCKED:
+            w.sample[first + tbu.task].owners_blocked += 1
 
 
 sample_stations = jit(_sample_stations)

@@ -149,6 +149,12 @@ class OctoAccessor:
             },
         )
 
+    def attribution(self) -> xr.Dataset:
+        """Return what is at the root of idleness, from a run with ``epochs``; see `octomodel.attribution.attribution`."""
+        from octomodel.attribution import attribution
+
+        return attribution(self._runs())
+
     def lag(self) -> xr.DataArray:
         """Return the cycles from each shift of the phase to balanced owners; see `octomodel.lag.lag` (rule 9.6).
 

@@ -45,7 +45,7 @@ CLUSTER_FIELDS = (
     "moved_bytes",
 )
 PIPELINE_FIELDS = ("admitted", "source_wait")
-EPOCH_FIELDS = ("backlog", "demand", "owners")
+EPOCH_FIELDS = ("backlog", "demand", "owners", "running", "owners_idle", "owners_blocked", "wanting")
 
 
 @dataclass

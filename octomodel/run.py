@@ -18,7 +18,7 @@ from octomodel.kernels import _functions as functions
 from octomodel.kernels import _jit, advance, allocate, codes, interpret, pools
 from octomodel.kernels.model import NO_HORIZON, Model
 from octomodel.kernels.world import Records, World
-from octomodel.outcome import CAUSES, CLUSTER_FIELDS, LINK_FIELDS, PIPELINE_FIELDS, STATION_FIELDS, Outcome
+from octomodel.outcome import CAUSES, CLUSTER_FIELDS, EPOCH_FIELDS, LINK_FIELDS, PIPELINE_FIELDS, STATION_FIELDS, Outcome
 
 CHUNK = 100_000  # cycles of clusters per call of the kernel: about 10 ms, so that Ctrl-C and progress feel immediate
 GROUPS_PER_TASK = 16  # groups that a worker takes at once from what is left
@@ -232,7 +232,7 @@ def _samples(sample: Records, shape: tuple[int, int, int]) -> dict[str, NDArray[
     taken = sample.reshape(shape)
     demand = np.diff(taken["arrived"], axis=0, prepend=0)
     demand[taken["arrived"] < 0] = -1
-    return {"backlog": taken["backlog"].copy(), "demand": demand, "owners": taken["owners"].copy()}
+    return {name: demand if name == "demand" else taken[name].copy() for name in EPOCH_FIELDS}
 
 
 def _collect(model: Model, fields: dict[str, np.ndarray], worlds: list[World]) -> Outcome:

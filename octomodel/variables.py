@@ -271,6 +271,10 @@ _RUN: tuple[tuple[str, tuple[str, ...], str, str, str, str], ...] = (
         "tokens that became ready since the sample before; -1: the run was over",
         "epoch.demand",
     ),
+    ("epoch_running", _SAMPLE, "int64", "1", "TBUs that run the TB; -1: the run was over", "epoch.running"),
+    ("epoch_owners_idle", _SAMPLE, "int64", "1", "its idle TBUs; -1: the run was over", "epoch.owners_idle"),
+    ("epoch_owners_blocked", _SAMPLE, "int64", "1", "its blocked TBUs; -1: the run was over", "epoch.owners_blocked"),
+    ("epoch_wanting", _SAMPLE, "int64", "1", "tokens that wait for a slot; -1: the run was over", "epoch.wanting"),
     ("epoch_owners", _SAMPLE, "int64", "1", "TBUs that own the TB; -1: the run was over", "epoch.owners"),
 )
 

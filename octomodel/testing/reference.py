@@ -85,7 +85,7 @@ class Reference:
     cluster, pipeline
         The sums of rules 9.3, 13.3 and 13.10 by name; ``asks`` are steal requests sent, ``steals`` tokens given away.
     epoch
-        For each (epoch, cluster, TB) sampled, whether the TB has owners there or not: backlog, demand, owners (rule 9.5).
+        For each (epoch, cluster, TB) sampled, whether the TB has owners there or not: the values of rule 9.5, in its order.
     fingerprint
         The two sums of rule 9.4.
     events
@@ -240,7 +240,7 @@ def _results(world: World, status: str, stuck: str) -> Reference:
             "source_wait": [pipeline.source_wait for pipeline in world.pipelines],
         },
         epoch={
-            (epoch, cluster.index, task): stations.get(task, (0, 0, 0))
+            (epoch, cluster.index, task): stations.get(task, (0,) * 7)
             for cluster in world.clusters
             for epoch, stations in cluster.samples.items()
             for task in range(len(world.graph.config))

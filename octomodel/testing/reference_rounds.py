@@ -12,8 +12,11 @@ from octomodel.testing.reference_rebalance import rebalance
 from octomodel.testing.reference_reports import send_reports
 from octomodel.testing.reference_state import (
     ASK,
+    BLOCKED,
     CREDIT,
     IDLE,
+    LENT,
+    OWN,
     REPORT,
     SOURCE,
     Cluster,
@@ -54,7 +57,10 @@ def _sample(world: World, cluster: Cluster) -> None:
         return
     cluster.samples[epoch] = {}
     for task, station in cluster.stations.items():
-        cluster.samples[epoch][task] = (station.ready(), station.arrived, len(station.owners))
+        running = sum(tbu.state in (OWN, LENT) and tbu.task == task for tbu in cluster.tbus)
+        home = [tbu.state for tbu in cluster.tbus if tbu.home == task]
+        standing = (running, home.count(IDLE), home.count(BLOCKED), len(station.line))
+        cluster.samples[epoch][task] = (station.ready(), station.arrived, len(station.owners), *standing)
         station.arrived = 0
 
 

@@ -22,7 +22,7 @@ TOKEN, CREDIT, REPORT, ASK, NO = range(5)
 EMPTY, LOADING = -1, -2
 
 LineKey = tuple[int, int, int, int, int]
-Sample = tuple[int, int, int]  # backlog, demand, owners
+Sample = tuple[int, int, int, int, int, int, int]  # backlog, demand, owners, running, idle, blocked, wanting
 Event = tuple[int, int, int, int, int, int, int, int]
 
 

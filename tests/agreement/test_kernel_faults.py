@@ -220,6 +220,8 @@ FAULTS = (
     Fault("demand is what was taken", "9.5", "cluster", "sample_stations", "_taken + sample.backlog", "_taken"),
     Fault("a sample leaves marked tokens out", "9.5", "cluster", "sample_stations", "fresh_len + station.again_len", "fresh_len"),
     Fault("the last sample is left out", "9.5", "cluster", "cycle", "t <= ctl.last_sample", "t < ctl.last_sample"),
+    Fault("lent runs are not sampled", "9.5", "cluster", "sample_stations", " or tbu.state == LENT", ""),
+    Fault("a blocked TBU counts as idle", "9.5", "cluster", "sample_stations", ".owners_blocked += 1", ".owners_idle += 1"),
     Fault("no hook after the first sample", "9.5", "cluster", "cycle", "needed or t < ctl.last_sample", "needed"),
     Fault("a view shows no cycle but the first", "13.2", "cluster", "cycle", "ctl.now = t", "ctl.now = 0"),
     Fault("a route may name what it likes", "13.3", "control", "asked_route", "w.option[i].cluster == answer", "answer >= 0"),
