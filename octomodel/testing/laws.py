@@ -296,7 +296,7 @@ def samples_add_up(model: Model, outcome: Outcome) -> list[str]:
     for e, c, tb in np.argwhere(sampled & ((taken < before) | (taken > final))):
         counts = f"{taken[e, c, tb]} taken, {before[e, c, tb]} before, {final[c, tb]} in the end"
         found.append(f"epoch {e}, cluster {c}, tb {tb}: {counts}")
-    return found + _owners_sampled(model, outcome, sampled)
+    return found + _owners_sampled(model, outcome, sampled) + _tbus_sampled(model, outcome, sampled)
 
 
 def _owners_sampled(model: Model, outcome: Outcome, sampled: NDArray[np.bool_]) -> list[str]:
@@ -311,6 +311,18 @@ def _owners_sampled(model: Model, outcome: Outcome, sampled: NDArray[np.bool_]) 
     total = np.where(sampled, owners, 0).sum(axis=2)
     if (total > first.sum(axis=1)).any() or (sampled & (first == 0) & (owners > 0)).any():
         found.append("an owner from nowhere")
+    return found
+
+
+def _tbus_sampled(model: Model, outcome: Outcome, sampled: NDArray[np.bool_]) -> list[str]:
+    """A TBU does one thing at a time, and only owners are idle or blocked at home (rule 9.5)."""
+    standing = outcome.epoch["owners_idle"] + outcome.epoch["owners_blocked"]
+    found = []
+    if (sampled & (standing > outcome.epoch["owners"])).any():
+        found.append("more owners idle or blocked than there are")
+    total = np.where(sampled, standing + outcome.epoch["running"], 0).sum(axis=2)
+    if (total > owners_of(model).sum(axis=1)).any():
+        found.append("more TBUs than have a home")
     return found
 
 

@@ -192,6 +192,9 @@ BREAKS: list[Break] = [
     (laws.samples_add_up, "an owner has changed", lambda o: group(o, "epoch", "owners")),
     (laws.samples_add_up, "a station without owner", lambda o: group(o, "epoch", "owners", -1)),
     (laws.samples_add_up, "an owner from nowhere", lambda o: group(o, "epoch", "owners")),
+    (laws.samples_add_up, "more owners idle", lambda o: group(o, "epoch", "owners_idle")),
+    (laws.samples_add_up, "more owners idle", lambda o: group(o, "epoch", "owners_blocked", 100)),
+    (laws.samples_add_up, "more TBUs than have a home", lambda o: group(o, "epoch", "running", 1000)),
     *(
         (laws_lending.only_a_dispatch_lends, f"{name} without a dispatch", partial(group, entity="cluster", name=name))
         for name in ("lendings", "refusals", "asks", "steals", "switches", "reloads", "spill_max")
@@ -235,7 +238,7 @@ def test_every_law_is_broken_by_some_change() -> None:
 
 COARSE = {
     *("cluster asks", "cluster cbu_wait", "cluster ingress_max", "cluster refusals", "cluster misroutes"),
-    *("cluster plan_refusals", "cluster moved_bytes"),
+    *("cluster plan_refusals", "cluster moved_bytes", "epoch wanting"),
     *("link messages", "link wait", "pipeline source_wait", "station line_wait", "station recirculation_wait"),
 }
 """In these the laws see one too many or too few in no run; the reference does."""
