@@ -168,7 +168,7 @@ def _machine(model: Model) -> dict[str, Any]:
     candidates = np.bincount(at, minlength=n_pipeline * n_task)
     reports = np.zeros(n_pipeline, np.int64)
     reports[np.flatnonzero(candidates > 1) // n_task] = 1
-    hooks = model.rules.couples or _last_sample(model) > 0
+    first_sample = m.epoch * load.epoch_stride if _last_sample(model) > 0 else NEVER
     order = np.argsort(m.cluster_group, kind="stable")
     sizes = np.bincount(m.cluster_group)
     group = _filled(wd.GROUP, len(sizes), first=_starts(sizes)[:-1], end=_starts(sizes)[1:], lookahead=FAR)
@@ -210,7 +210,7 @@ def _machine(model: Model) -> dict[str, Any]:
             leaves=leaves,
             free_cbus=m.cluster_cbus,
             arrival=arrival,
-            hook=np.where((reports[pipeline_of] > 0) | hooks, m.epoch, NEVER),
+            hook=np.where((reports[pipeline_of] > 0) | model.rules.couples, m.epoch, first_sample),
             spill_free=spill,
             spill_slots=spill,
             next=NEVER,
@@ -274,8 +274,8 @@ def _reported(model: Model, stations: wd.Records, reports: I64, member: I64, fir
 
 def _last_sample(model: Model) -> int:
     """Return the cycle of the last sample that a run can reach, 0 for none (rules 8.6 and 9.5)."""
-    epoch = model.machine.epoch
-    return min(model.load.epochs, (MAX_CYCLE - 1) // epoch) * epoch
+    between = model.machine.epoch * model.load.epoch_stride
+    return min(model.load.epochs, (MAX_CYCLE - 1) // between) * between
 
 
 def shared(model: Model) -> dict[str, Any]:

@@ -265,7 +265,7 @@ def _sample_stations(w: World, c: int, t: int) -> None:
     """
     ctl = w.ctl[0]
     cluster = w.cluster[c]
-    first = ((t // ctl.epoch - 1) * ctl.n_cluster + c) * ctl.n_task
+    first = ((t // (ctl.epoch * ctl.epoch_stride) - 1) * ctl.n_cluster + c) * ctl.n_task
     for task in range(ctl.n_task):
         station = w.station[c * ctl.n_task + task]
         sample = w.sample[first + task]
@@ -303,7 +303,8 @@ def _cycle(w: World, c: int, t: int, until: int) -> int:
     if cluster.hook == t:
         group = w.group[cluster.group]
         if group.unfinished > 0 or group.last_end >= t:
-            if t <= ctl.last_sample:
+            between = ctl.epoch * ctl.epoch_stride  # samples
+            if t <= ctl.last_sample and t % between == 0:
                 sample_stations(w, c, t)
             if ctl.rebalance != 0:
                 rebalance(w, c, t)
@@ -311,7 +312,10 @@ def _cycle(w: World, c: int, t: int, until: int) -> int:
             cluster.news += 1
             goes_on = ctl.dispatch | ctl.rebalance != 0
             needed = goes_on or w.pipeline[cluster.pipeline].reports != 0
-            cluster.hook = t + ctl.epoch if needed or t < ctl.last_sample else NEVER
+            if needed:
+                cluster.hook = t + ctl.epoch
+            else:
+                cluster.hook = t + between if t < ctl.last_sample else NEVER
             if goes_on and ctl.failed == 0:
                 following = rounds(w, c, t, t)
         else:

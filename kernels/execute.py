@@ -20,7 +20,7 @@ from .codes import (
 )
 from .heap import cancel, schedule
 from .owners import end_change, hold, idle
-from .residents import take_port, victim
+from .residents import replace, take_port, victim
 from .traverse import cycles_for
 from .walk import advance_one, advance_output
 from .world import World
@@ -92,7 +92,7 @@ def _prepare(w: World, c: int, t: int, u: int, tb: int) -> None:
     """Let TBU ``u`` get ready for the configuration of the TB whose token it took; when that takes no time, run (rule
     5.3).
 
-    In: ctl, task. In-out: cluster, resident, tbu.
+    In: ctl, resident, task. In-out: cluster, tbu.
     """
     ctl = w.ctl[0]
     tbu = w.tbu[u]
@@ -112,7 +112,7 @@ def _prepare(w: World, c: int, t: int, u: int, tb: int) -> None:
             wait(w, c, t, u, tb, RELOADING, w.resident[place].used)
             return
     cluster.reloads += 1
-    w.resident[victim(w, u, w.task[tbu.task].config)].config = config
+    replace(w, c, victim(w, u, w.task[tbu.task].config), config, 0)
     wait(w, c, t, u, tb, RELOADING, take_port(w, c, t, tb))
 
 

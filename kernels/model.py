@@ -115,6 +115,7 @@ class Load(NamedTuple):
     horizon: int  # NO_HORIZON: until the last request has ended
     step: int  # 0: exact
     epochs: int = 0  # epoch hooks at which each cluster is sampled (rule 9.5)
+    epoch_stride: int = 1  # each so manieth hook is
 
 
 class Rules(NamedTuple):

@@ -6,7 +6,7 @@ from ._jit import inlined, jit, rare
 from .account import due_push, due_take, enter
 from .codes import BLOCKED, CHANGING, CONTROL, IDLE, RELOADING
 from .heap import schedule
-from .residents import held, take_port, victim
+from .residents import held, replace, take_port, victim
 from .world import World
 
 
@@ -68,9 +68,9 @@ def _begin_change(w: World, c: int, t: int, u: int) -> None:
         adopt(w, c, u, task)
         return
     order_owners(w, c)
-    place = w.resident[victim(w, u, config)]
-    place.config = config
-    place.used = -1
+    place = victim(w, u, config)
+    replace(w, c, place, config, 1)
+    w.resident[place].used = -1
     w.cluster[c].reloads += 1
     until = take_port(w, c, t, task)
     enter(w, u, t, RELOADING)

@@ -9,7 +9,7 @@ from .codes import IDLE, REBALANCE_RAISED
 from .execute import leave_fresh
 from .owners import begin_change, is_over
 from .push import push
-from .residents import held, place_for_load, take_port
+from .residents import held, place_for_load, replace, take_port
 from .views import LOAD, OWN
 from .world import World
 
@@ -38,7 +38,7 @@ def _begin_load(w: World, c: int, t: int, u: int, task: int, place: int) -> None
     cluster.background_loads += 1
     cluster.hidden_reload_cycles += w.task[task].reload
     end = take_port(w, c, t, task)
-    w.resident[place].config = -2 - w.task[task].config
+    replace(w, c, place, -2 - w.task[task].config, 1)
     w.resident[place].used = end
     message = lists.new_token(w)
     w.token[message].time = end

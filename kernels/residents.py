@@ -1,6 +1,7 @@
 """The configurations a TBU holds, and the port through which a cluster loads them (rules 5.2, 5.3 and 13.8).
 
-A place holds a configuration X, -1 when it is empty, and -2 - X while X is loaded in the background, until ``used``.
+A place holds a configuration X, -1 when it is empty, and -2 - X while X is loaded in the background, until ``used``; once X
+is there ``used`` dates the begin of its last run, -1 for none.
 """
 
 from __future__ import annotations
@@ -72,6 +73,22 @@ def _place_for_load(w: World, u: int) -> int:
 
 
 place_for_load = jit(_place_for_load)
+
+
+def _replace(w: World, c: int, place: int, config: int, loaded: int) -> None:
+    """Let a configuration take a place of a TBU, whether ``loaded`` for a plan or for the token to run next; what a plan
+    loaded and nothing ran was loaded in vain (rule 9.8).
+
+    In-out: cluster, resident.
+    """
+    resident = w.resident[place]
+    if resident.loaded != 0 and resident.used < 0:
+        w.cluster[c].wasted_reloads += 1
+    resident.config = config
+    resident.loaded = loaded
+
+
+replace = jit(_replace)
 
 
 def _take_port(w: World, c: int, t: int, task: int) -> int:

@@ -37,7 +37,7 @@ TBU = record(
     " next change",
     "speed",
 )
-RESIDENT = record("config used")
+RESIDENT = record("config used loaded")
 QUEUE = record("head tail")
 STATION = record(
     "owner owners idle slots used line_len fresh_len again_len busy push_due take_due executions run_cycles"
@@ -48,7 +48,7 @@ CLUSTER = record(
     "events leaves arrival hook next tbu direct news place group pipeline member tbu_end free_cbus ingress_order"
     " spill_free spill_slots port_free ask_port asking ingress decisions cbu_busy cbu_wait ingress_max spill_max"
     " lendings refusals asks steals switches reloads misroutes plan_refusals owner_changes background_loads"
-    " hidden_reload_cycles moves moved_bytes",
+    " hidden_reload_cycles wasted_reloads moves moved_bytes",
 )
 LINK = record("cluster latency rate_bytes rate_cycles free messages bytes busy wait")
 PIPELINE = record("home window next end in_flight member_first members reports admitted source_wait")
@@ -63,7 +63,7 @@ JOIN = record("cluster left bytes mark")
 CONTROLS = record(
     "n_node n_task n_loop n_join n_milestone n_attribute n_rows n_cols torus n_cluster n_residents"
     " closed in_bytes seed_key horizon step dispatch route rebalance local_bytes local_cycles local_latency decision_cycles"
-    " switch_cycles background_load epoch surplus_after report_bytes"
+    " switch_cycles background_load epoch epoch_stride surplus_after report_bytes"
     " control_bytes last_sample rounding cluster_queues others budget h1 h2 executions free_token free_request"
     " n_free_requests free_report n_free_reports needed stack order_n push_n take_n group group_end started"
     " failed failed_cluster failed_at now report_slots state_rows token_tb token_bytes plan_n load_queues asks",

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from octomodel import yaml_io, yaml_text
 from octomodel.errors import ModelError
 from octomodel.lower_rules import successors
 from octomodel.variables import CLUSTER, EPOCH, REPLICATION, TB
+from octomodel.variables_study import IDLENESS
+from octomodel.workflow import Workflow
 
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
 
 STARVED, BLOCKED = "starved", "blocked"
 SOURCE, ELSEWHERE = "source", "elsewhere"
+BATCH = 4_096
+"""Samples looked at together, so that little memory is taken."""
 SAMPLED = ("backlog", "running", "owners_idle", "owners_blocked", "wanting", "owners")
 
 
@@ -31,7 +34,7 @@ class Flows(NamedTuple):
 
 
 class Stations(NamedTuple):
-    """One sample of a cluster; each int64[tb]."""
+    """Samples of clusters; each int64[sample, tb]."""
 
     backlog: I64
     running: I64
@@ -41,21 +44,20 @@ class Stations(NamedTuple):
     owners: I64
 
 
-def chain(flows: Flows, stations: Stations, tb: int, cause: str) -> tuple[int | str, int]:
-    """Return the root of what starves or blocks a TBU of a station, and the length of the chain (rule 9.7).
+def chains(flows: Flows, stations: Stations, cause: str) -> tuple[I64, I64]:
+    """Return, for a TBU of each station, the root of what starves or blocks it and the length of the chain (rule 9.7).
 
     Parameters
     ----------
     flows : Flows
     stations : Stations
-    tb : int
-        The home of the TBU.
     cause : "starved" or "blocked"
 
     Returns
     -------
-    root : int, "source" or "elsewhere"
-    depth : int
+    root : int64[sample, tb]
+        A TB; the number of TBs stands for the source, that plus 1 for elsewhere.
+    depth : int64[sample, tb]
         At least 1.
 
     Examples
@@ -63,49 +65,60 @@ def chain(flows: Flows, stations: Stations, tb: int, cause: str) -> tuple[int | 
     Of a line a, b, c the middle one runs: c starves for it, and a, which is full of what b has no place for, is blocked by it.
 
     >>> line = Flows(np.array([0, 1]), np.array([1, 2]), np.array([1.0, 1.0]))
-    >>> sample = Stations(*np.array([[0, 3, 0], [0, 1, 0], [0, 0, 1], [1, 0, 0], [0, 1, 0], [1, 1, 1]]))
-    >>> chain(line, sample, 2, "starved"), chain(line, sample, 0, "blocked")
-    ((1, 1), (1, 1))
+    >>> sample = Stations(*np.array([[[0, 3, 0]], [[0, 1, 0]], [[0, 0, 1]], [[1, 0, 0]], [[0, 1, 0]], [[1, 1, 1]]]))
+    >>> root, depth = chains(line, sample, "starved")
+    >>> int(root[0, 2]), int(depth[0, 2])
+    (1, 1)
     """
-    seen = {tb}
-    depth = 0
-    while True:
-        depth += 1
-        step = _supplier(flows, stations, tb) if cause == STARVED else _consumer(flows, stations, tb)
-        if isinstance(step, str):
-            return step, depth
-        tb = step
-        if tb in seen or stations.running[tb] > 0:
-            return tb, depth
-        seen.add(tb)
-        if stations.blocked[tb] > 0:
-            cause = BLOCKED
-        elif stations.idle[tb] > 0:
-            cause = STARVED
-        else:
-            return tb, depth
+    n_sample, n = stations.running.shape
+    before, after = _suppliers(flows, stations), _consumers(flows, stations)
+    rows = np.repeat(np.arange(n_sample), n)
+    at = np.tile(np.arange(n), n_sample)
+    blocked = np.full(len(at), cause == BLOCKED)
+    seen = np.zeros((len(at), n), dtype=bool)
+    depth = np.zeros(len(at), dtype=np.int64)
+    going = np.arange(len(at))
+    while going.size:
+        row = rows[going]
+        seen[going, at[going]] = True
+        at[going] = np.where(blocked[going], after[row, at[going]], before[row, at[going]])
+        depth[going] += 1
+        inside = at[going] < n
+        going, row = going[inside], row[inside]
+        here = at[going]
+        goes_on = ~seen[going, here] & (stations.running[row, here] == 0)
+        goes_on &= (stations.blocked[row, here] > 0) | (stations.idle[row, here] > 0)
+        blocked[going] = stations.blocked[row, here] > 0
+        going = going[goes_on]
+    return at.reshape(n_sample, n), depth.reshape(n_sample, n)
 
 
-def _supplier(flows: Flows, stations: Stations, tb: int) -> int | str:
-    """Return the predecessor of which least is to come."""
-    into = flows.target == tb
-    if not into.any():
-        return SOURCE
-    sources, tokens = flows.source[into], flows.tokens[into]
-    here = stations.owners[sources] > 0
-    if not here.any():
-        return ELSEWHERE
-    coming = (stations.backlog + stations.running)[sources[here]] * tokens[here]
-    return int(sources[here][np.argmin(coming)])
+def _suppliers(flows: Flows, stations: Stations) -> I64:
+    """Return of each station the predecessor of which least is to come, int64[sample, tb]."""
+    n_sample, n = stations.running.shape
+    found = np.full((n_sample, n), n)
+    for tb in range(n):
+        into = flows.target == tb
+        if into.any():
+            sources = flows.source[into]
+            coming = (stations.backlog + stations.running)[:, sources] * flows.tokens[into]
+            coming[stations.owners[:, sources] <= 0] = np.inf
+            best = coming.argmin(axis=1)
+            found[:, tb] = np.where(np.isfinite(coming[np.arange(n_sample), best]), sources[best], n + 1)
+    return found
 
 
-def _consumer(flows: Flows, stations: Stations, tb: int) -> int | str:
-    """Return the successor for which most tokens want a slot."""
-    targets = flows.target[flows.source == tb]
-    wanting = stations.wanting[targets]
-    if not len(targets) or wanting.max() == 0:
-        return ELSEWHERE
-    return int(targets[np.argmax(wanting)])
+def _consumers(flows: Flows, stations: Stations) -> I64:
+    """Return of each station the successor for which most tokens want a slot, int64[sample, tb]."""
+    n_sample, n = stations.running.shape
+    found = np.full((n_sample, n), n + 1)
+    for tb in range(n):
+        targets = flows.target[flows.source == tb]
+        if len(targets):
+            wanting = stations.wanting[:, targets]
+            most = wanting.argmax(axis=1)
+            found[:, tb] = np.where(wanting[np.arange(n_sample), most] > 0, targets[most], n + 1)
+    return found
 
 
 def attribution(runs: xr.Dataset) -> xr.Dataset:
@@ -134,33 +147,62 @@ def attribution(runs: xr.Dataset) -> xr.Dataset:
         raise ModelError("dataset.configuration", None, "a result of one configuration, which is kept as an attribute")
     document = yaml_io.from_dict(yaml_text.parse(str(runs.attrs["configuration"]), "configuration"), "configuration")
     assert document.workflow is not None
-    flows = Flows(*successors(document.workflow))
-    samples = [runs[f"epoch_{name}"].transpose(REPLICATION, EPOCH, CLUSTER, TB).values for name in SAMPLED]
+    counts, lengths = _counted(runs, document.workflow)
+    taken = (runs["epoch_backlog"] >= 0).any((CLUSTER, TB)).sum()
     names = [str(name) for name in runs[TB].values]
-    counts, lengths = _counted(flows, [each.reshape(-1, len(names)) for each in samples], len(names))
-    taken = int((samples[0].reshape(-1, samples[0].shape[2], len(names))[:, :, 0] >= 0).any(axis=1).sum())
-    total = counts.sum(axis=(1, 2))
-    depth = np.divide(lengths, total, out=np.full(2, np.nan), where=total > 0)
+    shares = counts.sum(axis=0) / max(int(taken), 1)
     return xr.Dataset(
         {
-            "idle_root": (("idleness", TB, "root"), counts / max(taken, 1), {"units": "1", "description": "TBUs of a sample"}),
-            "contagion_depth": ("idleness", depth, {"units": "1", "description": "mean length of the chains"}),
+            "idle_root": ((IDLENESS, TB, "root"), shares, {"units": "1", "description": "TBUs of a sample"}),
+            "contagion_depth": (
+                IDLENESS,
+                _mean(lengths.sum(axis=0), counts.sum(axis=(0, 2, 3))),
+                {"units": "1", "description": "mean length of the chains"},
+            ),
         },
-        {"idleness": [STARVED, BLOCKED], TB: names, "root": [*names, SOURCE, ELSEWHERE]},
+        {IDLENESS: [STARVED, BLOCKED], TB: names, "root": [*names, SOURCE, ELSEWHERE]},
     )
 
 
-def _counted(flows: Flows, samples: Sequence[ArrayLike], n: int) -> tuple[F64, F64]:
-    """Return the TBUs by cause, home and root, and the sum of their depths by cause."""
-    counts, lengths = np.zeros((2, n, n + 2)), np.zeros(2)
-    places = {SOURCE: n, ELSEWHERE: n + 1}
-    for rows in zip(*(np.asarray(each, dtype=np.int64) for each in samples), strict=True):
-        stations = Stations(*rows)
-        if stations.backlog[0] < 0:
-            continue
-        for number, (cause, idle) in enumerate(((STARVED, stations.idle), (BLOCKED, stations.blocked))):
-            for tb in np.flatnonzero(idle).tolist():
-                root, depth = chain(flows, stations, tb, cause)
-                counts[number, tb, places[root] if isinstance(root, str) else root] += idle[tb]
-                lengths[number] += depth * idle[tb]
+def contagion(runs: xr.Dataset, workflow: Workflow) -> F64:
+    """Return the contagion depth of each replication of a result with samples.
+
+    Parameters
+    ----------
+    runs : xarray.Dataset
+        As for ``attribution``.
+    workflow : Workflow
+        Of which it is the result.
+
+    Returns
+    -------
+    float64[replication, idleness]
+        NaN without a chain: no sample, or nobody idle at any.
+    """
+    counts, lengths = _counted(runs, workflow)
+    return _mean(lengths, counts.sum(axis=(2, 3)))
+
+
+def _mean(total: F64, count: F64) -> F64:
+    mean: F64 = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    return mean
+
+
+def _counted(runs: xr.Dataset, workflow: Workflow) -> tuple[F64, F64]:
+    """Return the TBUs by replication, cause, home and root, and the sum of their depths by replication and cause."""
+    flows = Flows(*successors(workflow))
+    samples = [runs[f"epoch_{name}"].transpose(REPLICATION, EPOCH, CLUSTER, TB).values for name in SAMPLED]
+    n = samples[0].shape[-1]
+    counts, lengths = np.zeros((len(samples[0]), 2, n, n + 2)), np.zeros((len(samples[0]), 2))
+    homes = np.arange(n)
+    for replication, mine in enumerate(zip(*samples, strict=True)):
+        rows = [each.reshape(-1, n) for each in mine]
+        taken = rows[0][:, 0] >= 0
+        rows = [each[taken] for each in rows]
+        for first in range(0, len(rows[0]), BATCH):
+            stations = Stations(*(each[first : first + BATCH] for each in rows))
+            for number, (cause, idle) in enumerate(((STARVED, stations.idle), (BLOCKED, stations.blocked))):
+                root, depth = chains(flows, stations, cause)
+                np.add.at(counts[replication, number], (np.broadcast_to(homes, root.shape), root), idle)
+                lengths[replication, number] += (depth * idle).sum()
     return counts, lengths

@@ -149,7 +149,8 @@ def run(
     ] = None,
     settings: Settings = None,
     replications: Annotated[Count, Parameter(help="Independent runs.")] = 1,
-    epochs: Annotated[Count, Parameter(help="Sample each cluster at the first so many epochs.")] = 0,
+    epochs: Annotated[Count, Parameter(help="Take so many samples of each cluster.")] = 0,
+    epoch_stride: Annotated[Count, Parameter(help="Epochs from one sample to the next.")] = 1,
     threads: Annotated[Count | None, Parameter(help="Worker threads; no result depends on them.")] = None,
     memory_limit: Annotated[
         Count | None, Parameter(help="Bytes that the arrays of the run may take; default: 8 GiB.")
@@ -170,6 +171,7 @@ def run(
         settings=settings or [],
         replications=replications,
         epochs=epochs,
+        epoch_stride=epoch_stride,
         threads=threads,
         memory_limit=memory_limit,
         as_json=as_json,

@@ -16,9 +16,9 @@ from octomodel.cli_show import print_table
 from octomodel.comparison import compare as compare_on
 from octomodel.comparison import enough
 from octomodel.policies import IDEAL
-from octomodel.study_table import causes, head, row, split_row
+from octomodel.study_table import IDLE_HEAD, causes, head, idle_row, row, split_row
 from octomodel.variables import CAUSE, POLICY, REPLICATION
-from octomodel.variables_study import WORKFLOW
+from octomodel.variables_study import IDLENESS, WORKFLOW
 
 BOUNDS = ("work", "path", "fluid")
 
@@ -102,6 +102,7 @@ def figures(found: xr.Dataset) -> dict[str, Any]:
 def _policy(one: xr.Dataset, name: str, names: Sequence[str]) -> dict[str, Any]:
     mine = one.sel({POLICY: name})
     split = one.octo.time_split().sel({POLICY: name})
+    depth = mine["contagion_depth"].transpose(IDLENESS, REPLICATION)
     short = [str(text) for text in mine["steady_warning"].values if str(text)]
     return {
         "throughput": _number(float(mine["steady_throughput_per_cycle"].mean())) if not short else None,
@@ -111,6 +112,8 @@ def _policy(one: xr.Dataset, name: str, names: Sequence[str]) -> dict[str, Any]:
         "efficiency_vs_ideal": _speedup(one, name, IDEAL, names),
         "bounds": {f"{each}_bound": float((mine[f"{each}_bound_cycles"] / mine["makespan_cycles"]).mean()) for each in BOUNDS},
         "time_split": {str(cause): float(share) for cause, share in zip(split[CAUSE].values, split.values, strict=True)},
+        "contagion_depth": {str(each[IDLENESS].item()): _number(float(each.mean())) for each in depth},
+        "wasted_reloads": int(mine["cluster_wasted_reloads"].sum()) / mine.sizes[REPLICATION],
         "bytes_moved": int(mine["cluster_moved_bytes"].sum()) // mine.sizes[REPLICATION],
         "makespan_cycles": float(mine["makespan_cycles"].mean()),
         "executions": int(mine["executions"].sum()),
@@ -139,6 +142,7 @@ def print_study(found: xr.Dataset) -> None:
     print_table(title, head(found)[1:], [row(found, name, policy)[1:] for policy in names])
     split = [split_row(found, name, policy)[1:] for policy in names]
     print_table("where the time of the TBUs goes", ("policy", *causes(found)), split)
+    print_table("why TBUs are idle, and what rebalancing costs", IDLE_HEAD, [idle_row(found, name, policy) for policy in names])
     warned = found["steady_warning"].isel({WORKFLOW: 0})
     for policy in names:
         for text in sorted({str(text) for text in warned.sel({POLICY: policy}).values if str(text)}):

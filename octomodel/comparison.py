@@ -15,6 +15,7 @@ from octomodel.hardware import System
 from octomodel.load import Closed, Load, closed
 from octomodel.mapping import make
 from octomodel.policies import IDEAL, Policy, named
+from octomodel.sampling import SAMPLES, stride
 from octomodel.study import study
 from octomodel.timed import Timed, timed
 from octomodel.workflow import Workflow
@@ -106,9 +107,10 @@ def compare(
     results: dict[str, dict[str, Timed]] = {}
     for one in workflows:
         results[one.name] = {}
+        between = stride(one, hardware, loads[one.name], requests)
         for policy in everyone:
             results[one.name][policy if isinstance(policy, str) else policy.name] = timed(
-                lambda one=one, policy=policy: simulate(  # type: ignore[misc]
+                lambda one=one, policy=policy, between=between: simulate(  # type: ignore[misc]
                     one,
                     hardware,
                     policy,
@@ -116,6 +118,8 @@ def compare(
                     requests=requests,
                     seed=seed,
                     replications=replications,
+                    epochs=SAMPLES,
+                    epoch_stride=between,
                     threads=threads,
                     progress=progress,
                     cautions=cautions if policy is chosen[0] else False,
@@ -123,7 +127,8 @@ def compare(
             )
     parameters = {one.name: dict(one.params) for one in chosen if one.params}
     about = {"version": __version__, "seed": seed, "baseline": chosen[0].name, "parameters": json.dumps(parameters)}
-    return study(results, about, open_loads={name for name, each in loads.items() if not isinstance(each, Closed)})
+    opened = {name for name, each in loads.items() if not isinstance(each, Closed)}
+    return study(results, about, open_loads=opened, workflows={one.name: one for one in workflows})
 
 
 def enough(workflow: Workflow, hardware: System) -> int:

@@ -40,6 +40,7 @@ def simulate(
     step: int | None = None,
     placement: Mapping | None = None,
     epochs: int = 0,
+    epoch_stride: int = 1,
     bounds: bool = True,
     threads: int | None = None,
     memory_limit_bytes: int = lower.MEMORY_LIMIT_BYTES,
@@ -69,8 +70,10 @@ def simulate(
     placement : Mapping, optional
         From ``octomodel.mapping``; default: owners in proportion to demand.
     epochs : int
-        Sample backlog, demand and owners of each cluster at the first so many epochs, at most 2**20, the last at cycle
-        2**62 or before.
+        Take so many samples of each cluster: what waits, what came, who owns it and what the owners do; at most 2**20, the
+        last at cycle 2**62 or before.
+    epoch_stride : int
+        Epochs from one sample to the next, at most 2**20.
     bounds : bool
         Whether to compute the work, path and fluid bounds of each replication.
     threads : int, optional
@@ -136,6 +139,7 @@ def simulate(
                 policy=chosen,
                 memory_limit_bytes=memory_limit_bytes,
                 epochs=epochs,
+                epoch_stride=epoch_stride,
             )
             if cautions and not outcomes:
                 for text in caution.found(
@@ -164,7 +168,7 @@ def simulate(
         milestones=lowered.milestones,
         deadline_cycles=lowered.deadline_cycles,
         epochs=lowered.model.load.epochs,
-        epoch_cycles=hardware.epoch_cycles,
+        epoch_cycles=hardware.epoch_cycles * epoch_stride,
     )
     same = caution.same_as(owners, None if policy == IDEAL else chosen)
     document = yaml_io.Document(workflow=workflow, hardware=hardware, load=source)

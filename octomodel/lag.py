@@ -103,6 +103,27 @@ def lag(runs: xr.Dataset) -> xr.DataArray:
     )
 
 
+def summary(runs: xr.Dataset) -> dict[str, F64]:
+    """Return what a sweep keeps of the lags of a result: their median, and the share of finite ones.
+
+    Returns
+    -------
+    dict of str to float64[replication]
+        NaN where no lag is known: no shift, no sample.
+    """
+    found = lag(runs)
+    numbers = runs[REPLICATION].values
+    median, share = np.full(len(numbers), np.nan), np.full(len(numbers), np.nan)
+    for place, number in enumerate(numbers):
+        lags = found.values[found["shift_replication"].values == number].ravel()
+        known = lags[~np.isnan(lags)]
+        if known.size:
+            # of the sorted lags, not a mean of two of which one may be infinite
+            median[place] = np.sort(known)[known.size // 2]
+            share[place] = np.isfinite(known).mean()
+    return {"lag_median_cycles": median, "lag_balanced_share": share}
+
+
 def _described(text: str) -> tuple[Workflow, System, Load]:
     """Return what a result says it is the result of."""
     document = yaml_io.from_dict(yaml_text.parse(text, "configuration"), "configuration")

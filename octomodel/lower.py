@@ -75,6 +75,7 @@ def lower(
     step: int | None = None,
     policy: str | Policy = "static",
     epochs: int = 0,
+    epoch_stride: int = 1,
     memory_limit_bytes: int = MEMORY_LIMIT_BYTES,
 ) -> Lowered:
     """Return everything a run depends on, as arrays.
@@ -94,8 +95,9 @@ def lower(
     policy : str or Policy
         A bundled one by name, or one of your own; the ideal mode is none.
     epochs : int
-        At how many epoch hooks, from the first on, each cluster is sampled; at most 2**20, the last at cycle 2**62 or
-        before.
+        How many samples of each cluster are taken; at most 2**20, the last at cycle 2**62 or before.
+    epoch_stride : int
+        At each so manieth epoch hook; at most 2**20.
     memory_limit_bytes : int
         What the arrays of requests, machine, routes and samples may take.
 
@@ -112,7 +114,8 @@ def lower(
         pass its limit.
     """
     count = _requests(load, requests)
-    last_epoch = min(2**20, 2**62 // system.epoch_cycles)  # whose cycle is an int64
+    checks.integer("epoch_stride", epoch_stride, 1, 2**20)
+    last_epoch = min(2**20, 2**62 // (system.epoch_cycles * epoch_stride))  # whose cycle is an int64
     for name, value, high in (("seed", seed, 2**63 - 1), ("replication", replication, 2**32), ("epochs", epochs, last_epoch)):
         checks.integer(name, value, 0, high)
     if mapping.demand.shape != (len(workflow.tasks),):
@@ -142,6 +145,7 @@ def lower(
         horizon=NO_HORIZON if horizon is None else end,
         step=0 if step is None else checks.integer("step", step, 1, 2**40),
         epochs=int(epochs),
+        epoch_stride=int(epoch_stride),
     )
     return Lowered(
         model=Model(program, machine, source, rules),

@@ -41,6 +41,7 @@ CLUSTER_FIELDS = (
     "owner_changes",
     "background_loads",
     "hidden_reload_cycles",
+    "wasted_reloads",
     "moves",
     "moved_bytes",
 )

@@ -11,9 +11,11 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from octomodel import accessor_study, variables
+from octomodel.attribution import BLOCKED, STARVED, contagion
 from octomodel.timed import Timed
 from octomodel.variables import CAUSE, CLUSTER, LINK, NONE, POLICY, REPLICATION, TBU, make
-from octomodel.variables_study import BOUND, STATISTIC, WORKFLOW
+from octomodel.variables_study import BOUND, IDLENESS, STATISTIC, WORKFLOW
+from octomodel.workflow import Workflow
 
 I64 = NDArray[np.int64]
 KEPT_DIMS = {REPLICATION, TBU, CAUSE, CLUSTER, LINK}
@@ -42,6 +44,7 @@ def study(
     configurations: Mapping[str, str] | None = None,
     *,
     open_loads: Collection[str] = (),
+    workflows: Mapping[str, Workflow] | None = None,
 ) -> xr.Dataset:
     """Return the main numbers of several results in one Dataset.
 
@@ -57,6 +60,8 @@ def study(
         Those of some workflows; default: as the result under the first policy has it.
     open_loads : collection of str
         Workflows whose load is not closed: they are measured over the whole run.
+    workflows : mapping, optional
+        All of them, where their results hold samples, for the contagion depth.
 
     Returns
     -------
@@ -64,7 +69,11 @@ def study(
         Registered variables only, with the dims ``workflow``, ``policy`` and ``replication`` before their own:
         those of the results that do not belong to single requests, tasks or pipelines, and ``variables.STUDY``.
     """
-    rows = [_concat([numbers(timed, name in open_loads) for timed in each.values()], POLICY) for name, each in results.items()]
+    of = dict(workflows or {})
+    rows = [
+        _concat([numbers(timed, name in open_loads, of.get(name)) for timed in each.values()], POLICY)
+        for name, each in results.items()
+    ]
     found = _concat(rows, WORKFLOW).assign_coords({WORKFLOW: make(WORKFLOW, list(results), (WORKFLOW,))})
     first = {name: next(iter(each.values())).dataset.attrs for name, each in results.items()}
     texts = {name: each["configuration"] for name, each in first.items()} | dict(configurations or {})
@@ -139,7 +148,7 @@ def _concat(parts: list[xr.Dataset], dim: str) -> xr.Dataset:
     )
 
 
-def numbers(timed: Timed, open_load: bool) -> xr.Dataset:
+def numbers(timed: Timed, open_load: bool, workflow: Workflow | None = None) -> xr.Dataset:
     """Return what a study keeps of one result, and what it computes from it.
 
     Parameters
@@ -147,6 +156,8 @@ def numbers(timed: Timed, open_load: bool) -> xr.Dataset:
     timed : Timed
     open_load : bool
         Whether arrivals do not wait for ends: then the whole run is measured.
+    workflow : Workflow, optional
+        For the contagion depth, where the result holds samples.
     """
     one = timed.dataset
     kept = one.drop_vars([name for name, each in one.variables.items() if not KEPT_DIMS.issuperset(each.dims)])
@@ -161,6 +172,8 @@ def numbers(timed: Timed, open_load: bool) -> xr.Dataset:
         "steady_latency_cycles": np.array([part.latency for part in parts]),
         "steady_warning": np.array([part.warning for part in parts]),
     }
+    if workflow is not None:
+        computed["contagion_depth"] = contagion(one, workflow)
     single: dict[str, Any] = {
         "latency_cycles": latency.values,
         "latency_warmup_requests": np.int64(latency.attrs["warmup_requests"]),
@@ -173,4 +186,6 @@ def numbers(timed: Timed, open_load: bool) -> xr.Dataset:
     made = {name: make(name, values) for name, values in computed.items()}
     made |= {name: make(name, values, ()) for name, values in single.items()}
     axes = {name: make(name, latency[name].values) for name in (STATISTIC, BOUND)}
+    if workflow is not None:
+        axes[IDLENESS] = make(IDLENESS, np.array([STARVED, BLOCKED]))
     return kept.assign(made).assign_coords(axes)

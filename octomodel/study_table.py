@@ -7,10 +7,20 @@ import math
 import xarray as xr
 
 from octomodel import accessor_study, presets
-from octomodel.variables import CAUSE, POLICY, REPLICATION
-from octomodel.variables_study import WORKFLOW
+from octomodel.attribution import BLOCKED, STARVED
+from octomodel.variables import CAUSE, CLUSTER, POLICY, REPLICATION
+from octomodel.variables_study import IDLENESS, WORKFLOW
 
 VISIBLE = 0.0005
+IDLE_HEAD = (
+    "policy",
+    "depth of chains,\nstarved",
+    "depth of chains,\nblocked",
+    "reloads",
+    "background\nloads",
+    "wasted",
+    "MB moved",
+)
 
 
 def shares(found: xr.Dataset) -> xr.DataArray:
@@ -73,6 +83,19 @@ def split_row(found: xr.Dataset, name: str, policy: str) -> tuple[str, ...]:
     """Return workflow, policy and the share of TBU time of each of ``causes``."""
     split = shares(found).sel({WORKFLOW: name, POLICY: policy})
     return (label(found, name), policy, *(f"{float(split.sel({CAUSE: cause})):.1%}" for cause in causes(found)))
+
+
+def idle_row(found: xr.Dataset, name: str, policy: str) -> tuple[str, ...]:
+    """Return the cells of `IDLE_HEAD` of one workflow under one policy, means over the replications."""
+    one = found.sel({WORKFLOW: name, POLICY: policy})
+    depth = one["contagion_depth"].mean(REPLICATION)
+    counts = (one[f"cluster_{each}"].sum(CLUSTER).mean(REPLICATION) for each in ("reloads", "background_loads", "wasted_reloads"))
+    return (
+        policy,
+        *("-" if math.isnan(each) else f"{each:.2f}" for each in depth.sel({IDLENESS: [STARVED, BLOCKED]}).values.tolist()),
+        *(f"{float(each):,.0f}" for each in counts),
+        f"{float(one['cluster_moved_bytes'].sum(CLUSTER).mean(REPLICATION)) / 1e6:,.1f}",
+    )
 
 
 def _cell(found: xr.Dataset, policy: str, baseline: str) -> str:

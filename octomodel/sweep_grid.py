@@ -21,6 +21,7 @@ from octomodel.kernels._cache import source_digest
 from octomodel.load import Closed, Load
 from octomodel.mapping import make
 from octomodel.policies import IDEAL, Policy, named
+from octomodel.sampling import SAMPLES
 from octomodel.workflow import Workflow
 
 PARTS = ("workflow", "hardware", "load")
@@ -58,6 +59,8 @@ class Point:
     requests: int | None
     seed: int
     replications: int
+    epochs: int = 0
+    """Of the first so many epochs; 0: samples spread over the run."""
 
     @property
     def open_load(self) -> bool:
@@ -70,8 +73,8 @@ class Point:
             "document": yaml_io.digest(yaml_io.Document(workflow=self.workflow, hardware=self.hardware, load=self.load)),
             "name": self.workflow.name,
             "policy": _policy_facts(self.policy),
-            "run": [self.requests, self.seed, self.replications],
-            "version": [__version__, source_digest()],
+            "run": [self.requests, self.seed, self.replications, self.epochs],
+            "version": [__version__, source_digest(), SAMPLES],
         }
         return hashlib.blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=24).hexdigest()
 

@@ -21,17 +21,19 @@ from octomodel._version import __version__
 from octomodel.engine import simulate
 from octomodel.errors import ModelError, RunError, Words
 from octomodel.hardware import System
-from octomodel.load import Load
+from octomodel.lag import summary as lag_summary
+from octomodel.load import Load, closed
 from octomodel.policies import Policy
+from octomodel.sampling import SAMPLES, stride
 from octomodel.study import numbers
 from octomodel.sweep_grid import Axis, Point, axes, chosen, points
 from octomodel.sweep_ledger import Ledger
 from octomodel.timed import timed
 from octomodel.variables import CAUSE, CLUSTER, NONE, POLICY, REPLICATION, STUDY, TBU, make
-from octomodel.variables_study import BOUND, STATISTIC, SWEPT
+from octomodel.variables_study import BOUND, IDLENESS, STATISTIC, SWEPT
 from octomodel.workflow import Workflow
 
-KEPT = {REPLICATION, STATISTIC, BOUND}
+KEPT = {REPLICATION, STATISTIC, BOUND, IDLENESS}
 TRIES = 3
 FREE = ("wall_seconds", "compile_seconds", "run_seconds")
 """What a point costs differs from run to run; everything else does not."""
@@ -48,6 +50,7 @@ def sweep(
     requests: int | None = None,
     replications: int = 1,
     seed: int = 1,
+    epochs: int = 0,
     resume: bool = True,
     jobs: int = 1,
     progress: bool = False,
@@ -69,6 +72,8 @@ def sweep(
         Default: ``closed``.
     requests, replications, seed
         As in ``simulate``.
+    epochs : int
+        Sample the first so many epochs, of which the lag is told; 0: a few samples, spread over the run.
     resume : bool
         Whether points in the ledger are taken from there. They are known by the digest of all that they depend on, so a
         sweep with other axes takes what it shares. False: the ledger is begun anew.
@@ -106,7 +111,9 @@ def sweep(
     everyone = chosen(policies)
     if jobs > 1:
         _check_reachable(everyone)
-    base = Point("", workflow, hardware, "static", load, requests, checks.integer("seed", seed, 0, 2**63 - 1), replications)
+    checks.integer("seed", seed, 0, 2**63 - 1)
+    checks.integer("epochs", epochs, 0, 2**20)
+    base = Point("", workflow, hardware, "static", load, requests, seed, replications, epochs)
     wanted = points(grid, everyone, base)
     keys = [point.key() for point in wanted]
     ledger_path = target.with_suffix(".ledger")
@@ -136,19 +143,25 @@ def figures(point: Point) -> xr.Dataset:
     ModelError, RunError
         As ``simulate`` does.
     """
+    load = point.load or closed()
+    epochs, between = point.epochs, 1
+    if epochs == 0:
+        epochs, between = SAMPLES, stride(point.workflow, point.hardware, load, point.requests)
     result = timed(
         lambda: simulate(
             point.workflow,
             point.hardware,
             point.policy,
-            point.load,
+            load,
             requests=point.requests,
+            epochs=epochs,
+            epoch_stride=between,
             seed=point.seed,
             replications=point.replications,
             cautions=False,
         )
     )
-    kept = numbers(result, point.open_load)
+    kept = numbers(result, point.open_load, point.workflow)
     spent = kept["tbu_cycles"].sum(TBU)
     totals = {
         name: make(name, kept[f"cluster_{name.removeprefix('total_')}"].sum(CLUSTER).values)
@@ -157,6 +170,8 @@ def figures(point: Point) -> xr.Dataset:
     }
     shares = (spent / spent.sum(CAUSE)).transpose(REPLICATION, CAUSE)
     kept = kept.assign(totals | {"time_share": make("time_share", shares.values)})
+    if point.epochs:
+        kept = kept.assign({name: make(name, each) for name, each in lag_summary(result.dataset).items()})
     names = [name for name in kept.variables if KEPT >= set(kept[name].dims) or name in ("time_share", CAUSE)]
     return kept[names].drop_attrs().drop_vars([POLICY, "workflow"], errors="ignore")
 

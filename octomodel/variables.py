@@ -251,6 +251,7 @@ _RUN: tuple[tuple[str, tuple[str, ...], str, str, str, str], ...] = (
         "cycles of the configuration port that background loads take",
         "cluster.hidden_reload_cycles",
     ),
+    ("cluster_wasted_reloads", _CLUSTER, "int64", "1", "loads of a plan, lost before they ran", "cluster.wasted_reloads"),
     ("cluster_moves", _CLUSTER, "int64", "1", "tokens that a plan moved to a neighbour", "cluster.moves"),
     ("cluster_moved_bytes", _CLUSTER, "int64", "bytes", "payload of these tokens", "cluster.moved_bytes"),
     ("pipeline_admitted", _PIPELINE, "int64", "1", "requests admitted", "pipeline.admitted"),

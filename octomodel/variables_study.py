@@ -6,6 +6,7 @@ WORKFLOW = "workflow"
 STATISTIC = "statistic"
 BOUND = "bound"
 CAUSE = "cause"
+IDLENESS = "idleness"
 
 ROWS: tuple[tuple[str, tuple[str, ...], str, str, str], ...] = (
     ("steady_from_cycles", (), "int64", "cycles", "begin of the steady part: half of steady_to_cycles; open load: 0"),
@@ -17,6 +18,7 @@ ROWS: tuple[tuple[str, tuple[str, ...], str, str, str], ...] = (
     ("latency_warmup_requests", (), "int64", "1", "requests dropped at the start of each replication for latency_cycles"),
     ("latency_effective_requests", (), "float64", "1", "independent requests that would give the mean the same variance"),
     ("latency_warnings", (), "str", "", "why statistics of the latency are missing"),
+    ("contagion_depth", (IDLENESS,), "float64", "1", "mean length of the chains that make TBUs idle; NaN without a sample"),
     ("wall_seconds", (), "float64", "s", "seconds that all replications took"),
     ("compile_seconds", (), "float64", "s", "part of wall_seconds spent compiling"),
     ("run_seconds", (), "float64", "s", "part of wall_seconds in which kernels ran the replications"),
@@ -36,6 +38,7 @@ SWEPT: tuple[tuple[str, tuple[str, ...], str, str, str], ...] = (
             ("reloads", "1", "reloads of a configuration"),
             ("background_loads", "1", "background loads begun"),
             ("owner_changes", "1", "changes of a home begun"),
+            ("wasted_reloads", "1", "loads of a plan, lost before they ran"),
             ("moves", "1", "tokens that a plan moved to a neighbour"),
             ("moved_bytes", "bytes", "payload of these tokens"),
             ("steals", "1", "tokens stolen between clusters"),
@@ -43,11 +46,14 @@ SWEPT: tuple[tuple[str, tuple[str, ...], str, str, str], ...] = (
             ("plan_refusals", "1", "items of a plan that were refused"),
         )
     ),
+    ("lag_median_cycles", (), "float64", "cycles", "median lag of shifts and clusters; infinite: most never were balanced"),
+    ("lag_balanced_share", (), "float64", "1", "share of them in which the cluster was balanced before the next shift"),
     ("point_error", (), "str", "", "why a point failed; empty where it did not"),
 )
 """What a sweep keeps of each point besides what a study does that belongs to no TBU, cluster or link."""
 AXES: tuple[tuple[str, tuple[str, ...], str, str, str], ...] = (
     (WORKFLOW, (), "str", "", "name of the workflow"),
     (STATISTIC, (STATISTIC,), "str", "", "mean or quantile"),
+    (IDLENESS, (IDLENESS,), "str", "", "starved or blocked"),
     (BOUND, (BOUND,), "str", "", "the value, or the lower or upper bound of its interval"),
 )

@@ -36,7 +36,7 @@ __all__ = ["Example", "bounds", "draw", "load", "mix", "move", "named", "own", "
 
 PORTS = ("west", "east", "north", "south")
 _WORKFLOW = ("attributes", "phases", "in_bytes", "milestones")
-_RUN = ("seed", "horizon", "step", "epochs")
+_RUN = ("seed", "horizon", "step", "epochs", "epoch_stride")
 
 
 class Example:
@@ -160,7 +160,7 @@ def run(
         As there.
     **options
         Of ``Workflow``: attributes, phases, in_bytes, milestones. Of ``lower``: seed, horizon, step,
-        epochs. All others are of ``System``, whose default is one row of clusters with as many TBUs as the most
+        epochs, epoch_stride. All others are of ``System``, whose default is one row of clusters with as many TBUs as the most
         owners need.
 
     Returns

@@ -11,7 +11,7 @@ from octomodel.outcome import CAUSES, Outcome
 from octomodel.testing.reference_world import cycles_for
 
 PREPARING = ("switches", "reloads")
-PLANNED = ("plan_refusals", "owner_changes", "background_loads", "hidden_reload_cycles", "moves", "moved_bytes")
+PLANNED = ("plan_refusals", "owner_changes", "background_loads", "hidden_reload_cycles", "wasted_reloads", "moves", "moved_bytes")
 RELOADING, SWITCHING, LENT = (CAUSES.index(name) for name in ("reloading", "switching", "lent"))
 
 
@@ -82,6 +82,9 @@ def plans_are_paid_for(model: Model, outcome: Outcome) -> list[str]:
     loads, hidden = cluster["background_loads"], cluster["hidden_reload_cycles"]
     for c in np.flatnonzero((hidden < loads * min(lengths)) | (hidden > loads * max(lengths))):
         found.append(f"cluster {c}: {hidden[c]} cycles of {loads[c]} background loads")
+    wasted = cluster["wasted_reloads"]
+    for c in np.flatnonzero(wasted > loads + np.minimum(cluster["reloads"], cluster["owner_changes"])):
+        found.append(f"cluster {c}: {wasted[c]} reloads wasted, {loads[c]} loads and {cluster['owner_changes'][c]} changes")
     for c in np.flatnonzero((cluster["moves"] == 0) & (cluster["moved_bytes"] != 0)):
         found.append(f"cluster {c}: bytes of no tokens moved")
     # when all requests have ended no token is on its way to a link any more

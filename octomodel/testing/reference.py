@@ -55,6 +55,7 @@ _CLUSTER = (
     "owner_changes",
     "background_loads",
     "hidden_reload_cycles",
+    "wasted_reloads",
     "moves",
     "moved_bytes",
 )

@@ -54,13 +54,21 @@ def prepare_until(world: World, cluster: Cluster, tbu: Tbu, stage: int, end: int
     world.schedule(end, cluster.index)
 
 
-def reload(world: World, cluster: Cluster, tbu: Tbu, config: int, home: int) -> None:
-    """Let a TBU reload a configuration in the foreground, sparing that of its home (rule 5.3)."""
+def reload(world: World, cluster: Cluster, tbu: Tbu, config: int, home: int) -> int:
+    """Let a TBU reload a configuration in the foreground, sparing that of its home (rule 5.3); return its place."""
     place = _place_to_reload(tbu, home)
     assert place >= 0
+    _forget(cluster, tbu, place)
     tbu.residents[place], tbu.ran_at[place] = config, -1
     cluster.reloads += 1
     prepare_until(world, cluster, tbu, RELOADING, _take_port(world, cluster, config))
+    return place
+
+
+def _forget(cluster: Cluster, tbu: Tbu, place: int) -> None:
+    """Let a TBU lose what a place holds, in vain if a plan loaded it and it has not run (rule 9.8)."""
+    cluster.wasted_reloads += place in tbu.in_vain
+    tbu.in_vain.discard(place)
 
 
 def wait_for_load(world: World, cluster: Cluster, tbu: Tbu, config: int) -> None:
@@ -78,6 +86,8 @@ def may_load(world: World, tbu: Tbu, config: int) -> bool:
 def begin_load(world: World, cluster: Cluster, tbu: Tbu, config: int) -> None:
     """Begin a background load (rule 13.8)."""
     place = _place_to_load(world, tbu)
+    _forget(cluster, tbu, place)
+    tbu.in_vain.add(place)
     tbu.residents[place], tbu.ran_at[place] = LOADING - config, -1
     cluster.loads.append((_take_port(world, cluster, config), tbu, place))
     cluster.background_loads += 1
@@ -110,7 +120,7 @@ def begin_change(world: World, cluster: Cluster, tbu: Tbu) -> None:
     if is_there(tbu, config):
         _own(cluster, tbu)
     else:
-        reload(world, cluster, tbu, config, config)
+        tbu.in_vain.add(reload(world, cluster, tbu, config, config))
         if tbu.stage_end == world.now:
             end_change(world, cluster, tbu)
 

@@ -52,8 +52,9 @@ def run_cycle(world: World, cluster: Cluster) -> None:
 
 def _sample(world: World, cluster: Cluster) -> None:
     """Note how each station stands, while there are epochs to sample (rule 9.5)."""
-    epoch = world.now // world.epoch - 1
-    if epoch >= world.epochs:
+    hooks, between = divmod(world.now // world.epoch, world.epoch_stride)
+    epoch = hooks - 1
+    if between or epoch >= world.epochs:
         return
     cluster.samples[epoch] = {}
     for task, station in cluster.stations.items():

@@ -97,6 +97,7 @@ class Tbu:
     dead: bool
     speed: float
     residents: list[int]
+    in_vain: set[int]  # places with what a plan loaded and nothing has run yet
     ran_at: list[int]
     last_config: int
     token: Token | None = None
@@ -284,6 +285,7 @@ class Cluster:
     owner_changes: int = 0
     background_loads: int = 0
     hidden_reload_cycles: int = 0
+    wasted_reloads: int = 0
     moves: int = 0
     moved_bytes: int = 0
 

@@ -72,7 +72,9 @@ def _begin_run(world: World, cluster: Cluster, tbu: Tbu) -> None:
     token, request = tbu.token, tbu.token.request
     config = world.graph.config[tbu.task]
     tbu.last_config = config
-    tbu.ran_at[tbu.residents.index(config)] = world.now
+    place = tbu.residents.index(config)
+    tbu.ran_at[place] = world.now
+    tbu.in_vain.discard(place)
     factor = world.graph.speedup[tbu.task] * tbu.speed
     cycles = world.draws.run_cycles(
         request.number, request.phase, token.node, token.visit, request.attributes, factor

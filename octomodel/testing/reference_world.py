@@ -55,6 +55,7 @@ class World:
     reload_lengths: list[int]  # by configuration
     epoch: int
     epochs: int  # how many are sampled
+    epoch_stride: int  # each so manieth of them
     surplus_after: int
     report_bytes: int
     control_bytes: int

@@ -40,7 +40,7 @@ class Scenario:
         A bundled one, or one of ``scenarios_policy``.
     horizon, step : int or None
         As in ``octomodel.lower``.
-    epochs : int
+    epochs, epoch_stride : int
         As there.
     """
 
@@ -53,6 +53,7 @@ class Scenario:
     horizon: int | None
     step: int | None
     epochs: int
+    epoch_stride: int
 
     def lower(self, policy: Policy | None = None, replication: int = 0) -> Lowered:
         """Return the scenario as arrays, under its own policy or another one."""
@@ -67,6 +68,7 @@ class Scenario:
             step=self.step,
             policy=self.policy if policy is None else policy,
             epochs=self.epochs,
+            epoch_stride=self.epoch_stride,
         )
 
     @property
@@ -125,6 +127,7 @@ def scenario(seed: int, executions: int | None = None) -> Scenario:
         horizon=None if share == 1.0 else max(1, round(share * cycles)),
         step=scenarios_load.step(choose, system),
         epochs=scenarios_load.epochs(Choice("epochs", seed)),
+        epoch_stride=Choice("stride", seed).weighted({1: 4, 2: 1, 5: 1}),
     )
 
 

@@ -253,6 +253,10 @@ FAULTS = (
         "t + w.task[task].reload",
     ),
     Fault("the only token of a queue stays", "13.9", "rebalance", "move", "station.fresh_len == 0", "station.fresh_len < 2"),
+    Fault("a reload is wasted though it ran", "9.8", "residents", "replace", " and resident.used < 0", ""),
+    Fault("a background load is never wasted", "9.8", "rebalance", "begin_load", ".config, 1)", ".config, 0)"),
+    Fault("the reload of a change is never wasted", "9.8", "owners", "begin_change", "config, 1)", "config, 0)"),
+    Fault("each hook is sampled", "9.5", "cluster", "cycle", " and t % between == 0", ""),
     Fault("refused items are not counted", "13.10", "rebalance", "rebalance", "cluster.plan_refusals += 1", "pass"),
     Fault("one round is enough", "3.1", "cluster", "rounds", "= next_cycle(w, c, t)", "= max(t + 1, next_cycle(w, c, t))"),
 )

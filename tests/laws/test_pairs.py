@@ -168,11 +168,12 @@ def test_shifted_arrivals(ran: list[Any]) -> None:
     for one in bundled(ran):
         if one.model.load.closed or one.model.rules.dispatch is not None:
             continue
-        epoch = one.model.machine.epoch * max(1, one.model.load.step)
+        between = one.model.machine.epoch * one.model.load.epoch_stride
+        epoch = between * max(1, one.model.load.step)
         early, late = models.later(one.model, 4 * epoch), models.later(one.model, 7 * epoch)
         a, b = run(early), run(late)
-        assert pairs.shifted_by(a, b, 3 * epoch, one.model.machine.epoch) == []
-        assert pairs.shifted_by(a, b, 3 * epoch + 1, one.model.machine.epoch) != []
+        assert pairs.shifted_by(a, b, 3 * epoch, between) == []
+        assert pairs.shifted_by(a, b, 3 * epoch + 1, between) != []
         shifted += 1
     assert shifted >= 10
 

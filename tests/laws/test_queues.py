@@ -83,7 +83,8 @@ def test_relabelling() -> None:
         slots = made.system.queue_slots
         if not isinstance(slots, int):
             slots = {names[name]: places for name, places in dict(slots).items()}
-        options = {"seed": seed, "horizon": made.horizon, "step": made.step, "epochs": made.epochs}
+        sampling = {"epochs": made.epochs, "epoch_stride": made.epoch_stride}
+        options = {"seed": seed, "horizon": made.horizon, "step": made.step, **sampling}
         system = made.system.with_(queue_slots=slots)
         model = lower.lower(workflow, system, made.load, made.mapping, policy=made.policy, **options).model
         assert pairs.identical(run(made.model, threads=1), run(model, threads=1)) == []
@@ -106,7 +107,8 @@ def test_descriptions_round_trip(order: Any) -> None:
         workflow = Workflow.from_dict(order(made.workflow.to_dict()))
         system = System.from_dict(order(made.system.to_dict()))
         source = Load.from_dict(order(made.load.to_dict()))
-        options = {"seed": seed, "horizon": made.horizon, "step": made.step, "epochs": made.epochs}
+        sampling = {"epochs": made.epochs, "epoch_stride": made.epoch_stride}
+        options = {"seed": seed, "horizon": made.horizon, "step": made.step, **sampling}
         again = lower.lower(workflow, system, source, made.mapping, policy=made.policy, **options).model
         assert pairs.identical(run(made.model, threads=1), run(again, threads=1)) == []
 

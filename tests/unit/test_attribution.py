@@ -8,17 +8,23 @@ import numpy as np
 import pytest
 
 import octomodel as om
-from octomodel.attribution import ELSEWHERE, SOURCE, Flows, Stations, attribution, chain
+from octomodel.attribution import Flows, Stations, attribution, chains
 from octomodel.errors import ModelError
 
 pytestmark = pytest.mark.nojit
 
+SOURCE, ELSEWHERE = 4, 5  # of four stations
 LINE = Flows(np.array([0, 1, 2]), np.array([1, 2, 3]), np.ones(3))
 
 
 def stations(**columns: list[int]) -> Stations:
     empty: dict[str, Any] = dict.fromkeys(Stations._fields, [0, 0, 0, 0]) | {"owners": [1, 1, 1, 1]} | columns
-    return Stations(**{name: np.array(values) for name, values in empty.items()})
+    return Stations(**{name: np.array([values]) for name, values in empty.items()})
+
+
+def chain(flows: Flows, sample: Stations, tb: int, cause: str) -> tuple[int, int]:
+    root, depth = chains(flows, sample, cause)
+    return int(root[0, tb]), int(depth[0, tb])
 
 
 def test_a_late_producer_starves_all_after_it() -> None:

@@ -16,6 +16,7 @@ from octomodel import cli, dist
 from octomodel.comparison import enough
 from octomodel.errors import ModelError
 from octomodel.policies import Policy, named
+from octomodel.sampling import SAMPLES, stride
 from octomodel.study import steady
 
 LINE = om.Workflow("line", om.task("a", dist.Gamma(mean=90, cv=0.8)), om.task("b", dist.Gamma(mean=60, cv=0.8)))
@@ -53,6 +54,40 @@ def test_speed_ups_are_paired_ratios_with_an_interval(study: xr.Dataset) -> None
             assert found.speedup.sel(workflow=name, policy=policy).values == pytest.approx(wanted)
     itself = found.speedup.sel(policy="reactive").values
     assert np.all(itself == 1.0)
+
+
+def test_why_tbus_are_idle_is_told(study: xr.Dataset) -> None:
+    """As the attribution of the same runs with the same samples has it, a replication at a time."""
+    load = om.closed(requests=enough(LINE, CHIP))
+    between = stride(LINE, CHIP, load, None)
+    one = om.simulate(LINE, CHIP, "static", load, seed=1, replications=4, epochs=SAMPLES, epoch_stride=between)
+    kept = study.contagion_depth.sel(workflow="line", policy="static")
+    for place in range(4):
+        alone = one.isel(replication=[place]).octo.attribution().contagion_depth
+        assert kept.isel(replication=place).values == pytest.approx(alone.values)
+    assert float(kept.sel(idleness="blocked").min()) >= 1 and np.isnan(study.contagion_depth.sel(policy="ideal")).all()
+
+
+@pytest.mark.parametrize(
+    "load",
+    [
+        om.poisson(rate=1e-4, requests=300),
+        om.periodic(period_cycles=10_000, requests=300),
+        om.renewal(dist.Gamma(mean=10_000, cv=2), requests=300),
+        om.mmpp([2e-4, 0], [1e5, 1e5], requests=300),
+        om.trace([10_000 * number for number in range(1, 301)]),
+    ],
+)
+def test_samples_are_spread_over_the_arrivals(load: om.load.Load) -> None:
+    """3,000,000 cycles of 500 and 24 samples."""
+    assert stride(LINE, CHIP, load, None) == 3_000_000 // (24 * 500)
+
+
+def test_samples_are_spread_over_a_hot_spot() -> None:
+    even, hot = (stride(LINE, CHIP, om.closed(4_000, split=split), None) for split in ("even", [3, 1]))
+    assert hot == pytest.approx(1.5 * even, abs=1)
+    nothing = om.Workflow("nothing", om.task("a", 0))
+    assert stride(nothing, CHIP, om.closed(4_000), None) == stride(LINE, CHIP, om.closed(), None) == 1
 
 
 def test_latency_is_the_other_way_round(study: xr.Dataset) -> None:
@@ -136,6 +171,10 @@ def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None
         assert list(each["speedup_static"].values()) == pytest.approx(kept)
         assert each["fingerprint"] == found.fingerprint.sel(policy=name).values.tolist()
         assert each["efficiency_vs_ideal"]["mean"] <= 1
+        assert all(depth >= 1 for depth in each["contagion_depth"].values() if depth is not None)
+        assert each["wasted_reloads"] == found.cluster_wasted_reloads.sel(policy=name).sum("cluster").mean().item()
+    assert printed["policies"]["static"]["contagion_depth"]["blocked"] >= 1
+    assert printed["policies"]["ideal"]["contagion_depth"] == {"starved": None, "blocked": None}
     assert cli.main([*words, "--requests", "60"]) == 0
     text = capsys.readouterr()
     assert "tandem on chip_64c, 2 replications" in text.out and "too short" in text.out

@@ -49,7 +49,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> xr.Dataset:
 def test_every_point_is_what_simulate_gives(study: xr.Dataset) -> None:
     assert dict(study.sizes) == {
         **{"rows_cols": 2, "tbu.switch_cycles": 2, "policy.band": 2, "policy": 3},
-        **{"replication": 2, "cause": 9, "statistic": 4, "bound": 3},
+        **{"replication": 2, "cause": 9, "idleness": 2, "statistic": 4, "bound": 3},
     }
     assert study.rows_cols.values.tolist() == ["1,1", "1,2"] and study["policy.band"].values.tolist() == [0.1, 0.5]
     octopus = named("octopus").with_(band=0.5)
@@ -63,6 +63,20 @@ def test_every_point_is_what_simulate_gives(study: xr.Dataset) -> None:
     split = one.tbu_cycles.sum("tbu") / one.tbu_cycles.sum(("tbu", "cause"))
     assert found.time_share.values == pytest.approx(split.transpose("replication", "cause").values)
     assert not (study.point_error != "").any()
+
+
+def test_the_lag_of_the_first_epochs(tmp_path: Path) -> None:
+    phases = om.phases_by_request([("left", 100), ("right", 100)], left={"p": 0.9, "q": 0.1}, right={"p": 0.1, "q": 0.9})
+    turn = om.branch({"p": 0.5, "q": 0.5}, p=om.task("x", 90), q=om.task("y", 90))
+    workflow, load = om.Workflow("turn", turn, phases=phases), om.closed(requests=400)
+    found = om.sweep(
+        workflow, CHIP, {"seed": [1, 2]}, out=tmp_path / "lag.nc", policies=["static", "octopus"], load=load, epochs=80
+    )
+    for policy in ("static", "octopus"):
+        lags = om.simulate(workflow, CHIP, policy, load, seed=2, epochs=80).octo.lag().values
+        one = found.sel(seed=2, policy=policy)
+        assert one.lag_balanced_share.item() == np.isfinite(lags).mean()
+        assert one.lag_median_cycles.item() == np.sort(lags.ravel())[lags.size // 2]
 
 
 def test_what_is_saved_is_what_is_returned(study: xr.Dataset, tmp_path: Path) -> None:
