@@ -222,7 +222,7 @@ FAULTS = (
     Fault("the last sample is left out", "9.5", "cluster", "cycle", "t <= ctl.last_sample", "t < ctl.last_sample"),
     Fault("lent runs are not sampled", "9.5", "cluster", "sample_stations", " or tbu.state == LENT", ""),
     Fault("a blocked TBU counts as idle", "9.5", "cluster", "sample_stations", ".owners_blocked += 1", ".owners_idle += 1"),
-    Fault("no hook after the first sample", "9.5", "cluster", "cycle", "needed or t < ctl.last_sample", "needed"),
+    Fault("no hook after the first sample", "9.5", "cluster", "cycle", "t + between if t < ctl.last_sample else NEVER", "NEVER"),
     Fault("a view shows no cycle but the first", "13.2", "cluster", "cycle", "ctl.now = t", "ctl.now = 0"),
     Fault("a route may name what it likes", "13.3", "control", "asked_route", "w.option[i].cluster == answer", "answer >= 0"),
     Fault(
