@@ -25,7 +25,7 @@ from octomodel.sampling import SAMPLES
 from octomodel.workflow import Workflow
 
 PARTS = ("workflow", "hardware", "load")
-RUN = ("seed", "requests")
+RUN = ("seed", "requests", "profile")
 PLACES = {name: place for place, name in PATHS.items()}
 MOST_POINTS = 1_000_000
 
@@ -61,6 +61,8 @@ class Point:
     replications: int
     epochs: int = 0
     """Of the first so many epochs; 0: samples spread over the run."""
+    profile: str | None = None
+    """The phase that the mapping is made for; None: the average of all."""
 
     @property
     def open_load(self) -> bool:
@@ -73,7 +75,7 @@ class Point:
             "document": yaml_io.digest(yaml_io.Document(workflow=self.workflow, hardware=self.hardware, load=self.load)),
             "name": self.workflow.name,
             "policy": _policy_facts(self.policy),
-            "run": [self.requests, self.seed, self.replications, self.epochs],
+            "run": [self.requests, self.seed, self.replications, self.epochs, self.profile],
             "version": [__version__, source_digest(), SAMPLES],
         }
         return hashlib.blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=24).hexdigest()
@@ -86,8 +88,9 @@ def axes(over: Mapping[str, Sequence[Any]]) -> tuple[Axis, ...]:
     ----------
     over : mapping of str to sequence
         Values by field: a field of the machine (``"tbu.switch_cycles"``, ``"rows"``), or one that begins with ``workflow.``,
-        ``load.`` or ``policy.`` (a parameter of the policies that have it), ``"seed"`` or ``"requests"``. Several fields with
-        commas between take tuples of values together.
+        ``load.`` or ``policy.`` (a parameter of the policies that have it), ``"seed"``, ``"requests"`` or ``"profile"``, the
+        phase that the mapping is made for, None for the average. Several fields with commas between take tuples of values
+        together.
 
     Raises
     ------
@@ -155,7 +158,9 @@ def _at(base: Point, settings: Mapping[str, Any], path: str) -> Point:
     run: dict[str, Any] = {}
     for field, value in settings.items():
         part, dot, _ = field.partition(".")
-        if field in RUN:
+        if field == "profile":
+            run[field] = value
+        elif field in RUN:
             run[field] = checks.integer(f"{path}.{field}", value, 0 if field == "seed" else 1)
         elif part == "policy" and dot:
             continue
@@ -165,7 +170,7 @@ def _at(base: Point, settings: Mapping[str, Any], path: str) -> Point:
     if changes:
         document = yaml_io.changed(document, changes, path)
     assert document.workflow is not None and document.hardware is not None
-    make(document.workflow, document.hardware)
+    make(document.workflow, document.hardware, profile=run.get("profile"))
     return replace(base, workflow=document.workflow, hardware=document.hardware, load=document.load, **run)
 
 

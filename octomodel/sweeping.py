@@ -23,6 +23,7 @@ from octomodel.errors import ModelError, RunError, Words
 from octomodel.hardware import System
 from octomodel.lag import summary as lag_summary
 from octomodel.load import Load, closed
+from octomodel.mapping import make as make_mapping
 from octomodel.policies import Policy
 from octomodel.sampling import SAMPLES, stride
 from octomodel.study import numbers
@@ -154,6 +155,7 @@ def figures(point: Point) -> xr.Dataset:
             point.policy,
             load,
             requests=point.requests,
+            placement=make_mapping(point.workflow, point.hardware, profile=point.profile),
             epochs=epochs,
             epoch_stride=between,
             seed=point.seed,

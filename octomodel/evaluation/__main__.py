@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from octomodel import files
-from octomodel.evaluation import plan
+from octomodel.evaluation import chapters, plan
 from octomodel.evaluation.page import page
 
 
@@ -25,15 +25,17 @@ def main(words: Sequence[str] | None = None) -> int:
     given.folder.mkdir(parents=True, exist_ok=True)
     parts, misfits = plan.parts(size)
     results, missing = {}, []
-    for number, part in enumerate(parts, 1):
+    for number, part in enumerate(parts, 1):  # grows by what a search has found
         if given.known:
             if (given.folder / part.file).exists():
                 results[part.file] = part, files.load(given.folder / part.file)
             else:
                 missing.append(part.file)
-            continue
-        print(f"{number}/{len(parts)} {part.file}", file=sys.stderr, flush=True)
-        results[part.file] = part, plan.run(part, given.folder, size, jobs=given.jobs, progress=True)
+        else:
+            print(f"{number}/{len(parts)} {part.file}", file=sys.stderr, flush=True)
+            results[part.file] = part, plan.run(part, given.folder, size, jobs=given.jobs, progress=True)
+        if part.chapter == "tuning" and part.file in results:
+            parts.append(chapters.tuned(part, results[part.file][1], plan.SEED))
     target = given.page or given.folder / "results.md"
     target.write_text(page(results, misfits, size.replications, missing), encoding="utf-8")
     print(f"written to {target}")

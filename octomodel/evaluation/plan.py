@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,7 @@ from octomodel import mapping, presets
 from octomodel.comparison import enough
 from octomodel.errors import ModelError
 from octomodel.hardware import System
-from octomodel.load import Load, closed, poisson
-from octomodel.placement import placement
+from octomodel.load import Load, closed
 from octomodel.policies import Policy
 from octomodel.sweeping import sweep
 from octomodel.workflow import Workflow
@@ -22,13 +21,13 @@ from octomodel.workflow import Workflow
 STRATEGIES = "policy.dds,policy.ats,policy.pcs"
 COMBINATIONS = [(1, 1, 1), (0, 1, 1), (1, 0, 1), (1, 1, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)]
 RIVALS = ("static", "reactive", "reactive_any", "stealing", "octopus", "ideal")
-LOADED = ("video_recognition", "rag_iterative", "rec_two_stage")
 SEED = 20_240
 """Of the study; mechanisms were looked at with seed 1."""
-
-
+TUNING_SEED = 777
 EXECUTIONS = 12_000_000
 """Most executions of a run of the study; what takes more for a steady part is left out, and the page says so."""
+EPOCHS = 4_096
+"""Of the rivals on the first machine the first so many are sampled, for the lag."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +40,21 @@ class Size:
     combinations: Sequence[tuple[int, int, int]] = field(default_factory=lambda: COMBINATIONS)
     sides: tuple[int, ...] = (1, 4, 16, 59)
     workflows: tuple[str, ...] = ()  # all
+    loaded: tuple[str, ...] = ("video_recognition", "rag_iterative", "rec_two_stage")
+    variation: tuple[float, ...] = (0.0, 0.5, 1.5)  # of times
+    shifts: tuple[float, ...] = (0.0, 0.4, 0.8)  # of the probability of a branch
+    dwells: tuple[int, ...] = (300, 1_500, 6_000)  # requests of one phase
 
 
 FULL = Size(("edge_6c", "chip_64c", "multichiplet_36"), 3, 0.67)
-QUICK = Size(("edge_6c",), 2, 0.3, COMBINATIONS[:1], (1, 4), LOADED[:2])
+QUICK = Size(
+    *(("edge_6c",), 2, 0.3, COMBINATIONS[:1], (1, 4)),
+    workflows=("video_recognition", "rag_iterative"),
+    loaded=("video_recognition",),
+    variation=(0.5,),
+    shifts=(0.0, 0.8),
+    dwells=(300,),
+)
 
 
 @dataclass(frozen=True)
@@ -59,6 +69,9 @@ class Part:
     policies: Sequence[str | Policy]
     load: Load | None
     name: str = ""
+    seed: int = SEED
+    epochs: int = 0
+    replications: int = 0  # those of the size
 
     @property
     def file(self) -> str:
@@ -68,6 +81,8 @@ class Part:
 
 def parts(size: Size) -> tuple[list[Part], list[tuple[str, str, str]]]:
     """Return the sweeps, and what is left out: machine, workflow and the reason."""
+    from octomodel.evaluation import chapters
+
     names = size.workflows or presets.names("workflow")
     made, misfits = [], []
     for machine in size.machines:
@@ -79,62 +94,30 @@ def parts(size: Size) -> tuple[list[Part], list[tuple[str, str, str]]]:
             except ModelError as error:
                 misfits.append((machine, name, str(error)))
                 continue
-            load = _closed(workflow, hardware, size)
+            load = steady_load(workflow, hardware, size)
             assert load.requests is not None
             executions = load.requests * sum(workflow.visits().values())
             if executions > EXECUTIONS:
                 most = f"more than {EXECUTIONS / 1e6:.0f} million"
                 misfits.append((machine, name, f"a steady part takes {executions / 1e6:.0f} million executions, {most}"))
                 continue
-            # what each strategy is worth is asked on the first machine only
-            over = {STRATEGIES: list(size.combinations if machine == size.machines[0] else size.combinations[:1])}
-            made.append(Part("rivals", machine, workflow, hardware, over, RIVALS, load))
-    for name in LOADED if not size.workflows else size.workflows:
-        made.extend(_swept(presets.workflow(name), size))
-    made.extend(_scaled(size))
+            # what each strategy is worth is asked on the first machine only, and how a tuned rival does
+            first = machine == size.machines[0]
+            over = {STRATEGIES: list(size.combinations if first else size.combinations[:1])}
+            made.append(Part("rivals", machine, workflow, hardware, over, RIVALS, load, epochs=EPOCHS if first else 0))
+            if first:
+                made.extend([chapters.tuning(made[-1]), *chapters.profiles(made[-1])])
+    for name in size.loaded:
+        workflow = presets.workflow(name)
+        made.extend(chapters.swept(workflow, steady_load(workflow, presets.hardware("edge_6c"), size)))
+    made.extend(chapters.dynamicity(size))
+    made.extend(chapters.scaled(size))
     return made, misfits
 
 
-def _closed(workflow: Workflow, hardware: System, size: Size) -> Load:
+def steady_load(workflow: Workflow, hardware: System, size: Size) -> Load:
+    """Return a closed load with a steady part, or a share of one."""
     return closed(requests=max(1_000, round(size.share * enough(workflow, hardware))))
-
-
-def _swept(workflow: Workflow, size: Size) -> Iterator[Part]:
-    """Yield the sweeps of costs, epochs, thresholds, dead TBUs and loads of one workflow on `edge_6c`."""
-    hardware = presets.hardware("edge_6c")
-    load = _closed(workflow, hardware, size)
-    rivals = ("static", "reactive", "octopus")
-    for name, over in (
-        ("switch", {"tbu.switch_cycles": [0, 16, 256, 4_096]}),
-        ("reload", {"tbu.reload_cycles": [0, 256, 16_384, 262_144]}),
-        ("link", {"link.latency_cycles": [1, 9, 256, 16_384]}),
-        ("epoch", {"epoch_cycles": [10_000, 100_000, 1_000_000]}),
-        ("threshold", {"policy.threshold": [1.1, 1.5, 2.0, 4.0]}),
-        ("slots", {"queue_slots": [1, 4, 8, 16]}),
-        ("yield", {"faults.tbu_rate": [0.0, 0.01, 0.05]}),
-    ):
-        yield Part("sweeps", "edge_6c", workflow, hardware, over, rivals, load, name)
-    capacity = placement(workflow, hardware).throughput
-    for share in (0.5, 0.7, 0.9, 1.1):
-        arrivals = poisson(rate=float(share * capacity), requests=load.requests)
-        yield Part("load", "edge_6c", workflow, hardware, {}, (*rivals, "ideal"), arrivals, f"{share:g}")
-
-
-def _scaled(size: Size) -> Iterator[Part]:
-    """Yield meshes of one workflow, with even load and with half of it on an eighth of the pipelines."""
-    workflow = presets.workflow("rec_two_stage")
-    for side in size.sides:
-        hardware = presets.hardware("wafer_56k", rows=side, cols=side)
-        pipelines = mapping.make(workflow, hardware).n_pipeline
-        count = max(1_000, round(size.share * 6 * 4 * hardware.n_tbu))
-        hot = max(1, pipelines // 8)
-        cold = max(1, pipelines - hot)
-        # weights that give the first eighth of the pipelines half of the requests
-        weights = [1.0 / hot] * hot + [1.0 / cold] * (pipelines - hot)
-        loads = {"even": closed(requests=count)} | ({"hot": closed(requests=count, split=weights)} if pipelines > 1 else {})
-        for name, load in loads.items():
-            over = {"policy.diffusion": [0.0, 0.9]}
-            yield Part("scale", f"{side}x{side}", workflow, hardware, over, ("static", "octopus"), load, name)
 
 
 def run(part: Part, folder: Path, size: Size, *, jobs: int, progress: bool = False) -> xr.Dataset:
@@ -146,8 +129,9 @@ def run(part: Part, folder: Path, size: Size, *, jobs: int, progress: bool = Fal
         out=folder / part.file,
         policies=part.policies,
         load=part.load,
-        replications=size.replications,
-        seed=SEED,
+        replications=part.replications or size.replications,
+        seed=part.seed,
+        epochs=part.epochs,
         jobs=jobs,
         progress=progress,
     )
