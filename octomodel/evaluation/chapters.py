@@ -42,16 +42,14 @@ def swept(workflow: Workflow, load: Load) -> Iterator[Part]:
 
 def tuning(rivals: Part) -> Part:
     """Return the search for the threshold and epoch at which `reactive` does best, with a seed of its own."""
-    over = {"policy.threshold": THRESHOLDS, "epoch_cycles": PERIODS}
-    return replace(
-        rivals, chapter="tuning", over=over, policies=("reactive",), seed=TUNING_SEED, epochs=0, replications=1
-    )
+    over: dict[str, list[float]] = {"policy.threshold": [*THRESHOLDS], "epoch_cycles": [*PERIODS]}
+    return replace(rivals, chapter="tuning", over=over, policies=("reactive",), seed=TUNING_SEED, epochs=0, replications=1)
 
 
 def tuned(part: Part, found: xr.Dataset, seed: int) -> Part:
     """Return the run of `reactive` at the best point of a search, by throughput."""
     rate = found["throughput_per_cycle"].sel({POLICY: "reactive"}).mean(REPLICATION).stack(point=list(part.over))
-    threshold, period = rate["point"].values[int(rate.argmax())]
+    threshold, period = rate["point"].values[int(rate.values.argmax())]
     over: dict[str, list[float]] = {"policy.threshold": [float(threshold)], "epoch_cycles": [int(period)]}
     return replace(part, chapter="tuned", over=over, policies=("static", "reactive"), seed=seed, replications=0)
 
@@ -80,14 +78,14 @@ def dynamicity(size: Size) -> Iterator[Part]:
 
 
 def varying(cv: float, shift: float, dwell: int) -> Workflow:
-    """Return a workflow with a branch to one of two tasks, of which either is the more frequent one in its phase.
+    """Return a workflow with a branch to one of four tasks, of which each is the most frequent one in its phase.
 
     Parameters
     ----------
     cv : float
-        Coefficient of variation of the times of both.
+        Coefficient of variation of all times.
     shift : float
-        Difference of their probabilities in a phase; 0: none.
+        Part of the requests of a phase that all take its task; the others are spread evenly.
     dwell : int
         Requests of one phase.
     """
@@ -95,16 +93,15 @@ def varying(cv: float, shift: float, dwell: int) -> Workflow:
     def time(mean: float) -> dist.Law:
         return dist.Gamma(mean=mean, cv=cv) if cv else dist.Deterministic(mean)
 
-    left, right = task("left", time(300_000)), task("right", time(300_000))
-    either = branch({"left": 0.5, "right": 0.5}, left=left, right=right, name="either")
-    more, less = 0.5 + shift / 2, 0.5 - shift / 2
-    phases = phases_by_request(
-        [("lefts", dwell), ("rights", dwell)],
-        lefts={"either": {"left": more, "right": less}},
-        rights={"either": {"left": less, "right": more}},
-    )
+    names = ("north", "east", "south", "west")
+    tasks = {name: task(name, time(300_000)) for name in names}
+    one = branch(dict.fromkeys(names, 0.25), name="one", **tasks)
+    chances = {
+        f"{phase}s": {"one": {name: (1 - shift) / 4 + (shift if name == phase else 0.0) for name in names}} for phase in names
+    }
+    phases = phases_by_request([(phase, dwell) for phase in chances], **chances)
     before, after = task("before", time(50_000)), task("after", time(50_000))
-    return Workflow("varying", before, either, after, phases=phases if shift else None)
+    return Workflow("varying", before, one, after, phases=phases if shift else None)
 
 
 def scaled(size: Size) -> Iterator[Part]:

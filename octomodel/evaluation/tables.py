@@ -18,20 +18,30 @@ Found = tuple[Part, xr.Dataset]
 
 
 def ratio(found: xr.Dataset, better: Mapping[str, object], base: Mapping[str, object]) -> tuple[float, float] | None:
+    """Return how many times better one point of a sweep is than another; see `paired`."""
+    return paired(found.sel(better), found.sel(base))
+
+
+def paired(one: xr.Dataset, other: xr.Dataset) -> tuple[float, float] | None:
     """Return the geometric mean of the paired ratios of throughput, and half its 95 % interval; None where a run is short."""
-    one, other = found.sel(better), found.sel(base)
     if any(str(text) for each in (one, other) for text in np.ravel(each["steady_warning"].values)):
         return None
     if any(str(text) for each in (one, other) for text in np.ravel(each["point_error"].values)):
         return None
     logs = np.log(one["steady_throughput_per_cycle"].values / other["steady_throughput_per_cycle"].values)
-    n = found.sizes[REPLICATION]
+    n = one.sizes[REPLICATION]
     half = stdtrit(n - 1, 0.975) * logs.std(ddof=1) / math.sqrt(n) if n > 1 else math.nan
     value = math.exp(logs.mean())
     return value, value * math.sinh(half) if n > 1 else math.nan
 
 
+def mean_of(values: Sequence[float]) -> float:
+    """Return the geometric mean."""
+    return math.exp(float(np.log(values).mean()))
+
+
 def cell(found: tuple[float, float] | None) -> str:
+    """Return a speed-up as text."""
     if found is None:
         return "short"
     value, half = found
@@ -39,6 +49,7 @@ def cell(found: tuple[float, float] | None) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Yield the lines of a table."""
     yield f"| {' | '.join(head)} |"
     yield f"|{'---|' * len(head)}"
     for row in rows:
@@ -47,6 +58,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
 
 
 def at(policy: str, combination: str = ALL) -> dict[str, object]:
+    """Return where a policy stands, of `octopus` with some strategies on."""
     return {POLICY: policy, DIM: combination}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,12 @@ import pytest
 import xarray as xr
 
 import octomodel as om
-from octomodel.evaluation import plan
+from octomodel.evaluation import chapters, plan
 from octomodel.evaluation.__main__ import main
-from octomodel.evaluation.page import DIM, page, ratio
+from octomodel.evaluation.page import page
+from octomodel.evaluation.page_strategies import measured
 from octomodel.evaluation.plan import COMBINATIONS, Part, Size
+from octomodel.evaluation.tables import DIM, paired, ratio
 
 SMALL = om.System(1, 2, tbus=5, epoch_cycles=2_000)
 WORKFLOW = om.workflow("tandem")
@@ -21,6 +24,15 @@ WORKFLOW = om.workflow("tandem")
 
 def part(chapter: str, over: dict[str, list[object]], policies: tuple[str, ...], name: str = "") -> Part:
     return Part(chapter, "small", WORKFLOW, SMALL, over, policies, om.closed(requests=1_500), name)
+
+
+def turning() -> Part:
+    """Of two phases, of which one is slower than the other."""
+    turn = om.branch({"p": 0.3, "q": 0.7}, p=om.task("x", 900), q=om.task("y", 600), name="turn")
+    phases = om.phases_by_request([("slow", 300), ("fast", 300)], slow={"turn": {"p": 0.9, "q": 0.1}})
+    workflow = om.Workflow("turning", turn, phases=phases)
+    over = {plan.STRATEGIES: list(COMBINATIONS)}
+    return Part("rivals", "small", workflow, SMALL, over, plan.RIVALS, om.closed(3_000), epochs=400)
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +44,14 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Part, x
         part("sweeps", {"tbu.switch_cycles": [0, 40]}, ("static", "reactive", "octopus"), "switch"),
         part("load", {}, ("static", "reactive", "octopus", "ideal"), "0.5"),
         part("scale", {"policy.diffusion": [0.0, 0.9]}, ("static", "octopus"), "even"),
+        part("dynamic", {}, ("static", "reactive", "octopus", "ideal"), "0.5_0.8_300"),
+        turning(),
+        *chapters.profiles(turning()),
+        replace(chapters.tuning(turning()), over={"policy.threshold": [1.5, 4.0], "epoch_cycles": [1_000, 8_000]}),
     ]
-    return {each.file: (each, plan.run(each, folder, size, jobs=1)) for each in parts}
+    found = {each.file: (each, plan.run(each, folder, size, jobs=1)) for each in parts}
+    best = chapters.tuned(parts[-1], found[parts[-1].file][1], plan.SEED)
+    return found | {best.file: (best, plan.run(best, folder, size, jobs=1))}
 
 
 def test_the_page_says_what_the_results_say(results: dict[str, tuple[Part, xr.Dataset]]) -> None:
@@ -47,6 +65,40 @@ def test_the_page_says_what_the_results_say(results: dict[str, tuple[Part, xr.Da
     assert row is not None and f"{value:.2f} ± " in row[1].split("|")[3]
     for title in ("What each strategy is worth", "Where the time", "Costs, epochs", "Open loads", "Scale, hot spots"):
         assert f"## {title}" in text
+    for title in ("The three troubles", "`reactive` tuned", "What the compiler believed", "How dynamic the workflow is"):
+        assert f"## {title}" in text
+
+
+def test_the_tuned_rival_is_the_best_of_the_search(results: dict[str, tuple[Part, xr.Dataset]]) -> None:
+    search, best = results["tuning-small-turning.nc"][1], results["tuned-small-turning.nc"][0]
+    assert search.sizes["replication"] == 1 and best.seed == plan.SEED
+    point = {name: values[0] for name, values in best.over.items()}
+    rate = search.throughput_per_cycle.sel(policy="reactive")
+    assert rate.sel(point).item() == rate.max().item()
+
+
+def test_profiles_are_the_average_the_first_and_the_slowest_phase(results: dict[str, tuple[Part, xr.Dataset]]) -> None:
+    one, found = results["profile-small-turning.nc"]
+    assert one.over == {"profile": [None, "slow"]}
+    static = found.sel(policy="static")
+    assert static.fingerprint.isel(profile=0).values.tolist() != static.fingerprint.isel(profile=1).values.tolist()
+    rivals = results["rivals-small-turning.nc"][1].sel({"policy": "static", DIM: "1,1,1"})
+    assert paired(static.isel(profile=0), rivals) == (1.0, 0.0)
+
+
+def test_measures_of_troubles(results: dict[str, tuple[Part, xr.Dataset]]) -> None:
+    found = results["rivals-small-turning.nc"][1]
+    static, octopus = measured(found, "static"), measured(found, "octopus")
+    assert static["loads"] == static["moved"] == 0 and np.isnan(static["wasted"])
+    assert octopus["idle"] < static["idle"] and octopus["loads"] > 0 and 0 <= octopus["wasted"] <= 100
+    assert static["blocked"] >= 1 and octopus["balanced"] > static["balanced"]
+
+
+def test_the_workflow_that_varies() -> None:
+    still, moving = chapters.varying(0, 0, 300), chapters.varying(1.5, 0.8, 300)
+    assert still.phases is None and moving.phases is not None
+    assert moving.demand("norths").tolist() == pytest.approx([50_000, 255_000, 15_000, 15_000, 15_000, 50_000])
+    assert moving.demand("wests").tolist() == pytest.approx([50_000, 15_000, 15_000, 15_000, 255_000, 50_000])
 
 
 def test_a_short_run_has_no_ratio(results: dict[str, tuple[Part, xr.Dataset]]) -> None:
@@ -66,6 +118,7 @@ def test_the_study_runs_what_fits() -> None:
     assert len(rivals) + len(misfits) == 33
     assert {each.machine for each in parts if each.chapter == "scale"} == {"1x1", "4x4", "16x16", "59x59"}
     assert len(plan.parts(plan.QUICK)[0]) < 30
+    assert {each.chapter for each in parts} == {"rivals", "tuning", "profile", "sweeps", "load", "dynamic", "scale"}
 
 
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
