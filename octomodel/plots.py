@@ -9,7 +9,7 @@ import xarray as xr
 
 from octomodel.errors import ModelError, Words
 from octomodel.report import COLOURS
-from octomodel.variables import CAUSE, CLUSTER, POLICY, REPLICATION
+from octomodel.variables import CAUSE, CLUSTER, EPOCH, POLICY, REPLICATION, TB
 from octomodel.variables_study import BOUND, WORKFLOW
 
 if TYPE_CHECKING:
@@ -127,6 +127,61 @@ class Plots:
         image = axes.imshow(mesh, cmap="viridis", vmin=0)
         axes.figure.colorbar(image, ax=axes, label=label)
         axes.set(xlabel="column", ylabel="row")
+        return axes
+
+    def contagion(self, ax: Axes | None = None) -> Axes:
+        """Draw at which station the chains end that starve or block the TBUs of each (rule 9.7): TBUs, at a sample.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+
+        Raises
+        ------
+        ModelError
+            If the Dataset holds no samples, as of ``simulate(..., epochs=n)``.
+        """
+        found = self._dataset.octo.attribution()
+        total = found["idle_root"].sum("idleness").transpose(TB, "root")
+        axes = _axes(ax, width=2.5 + 0.5 * total.sizes["root"], height=2.0 + 0.4 * total.sizes[TB])
+        image = axes.imshow(total.values, cmap="magma_r", vmin=0)
+        axes.figure.colorbar(image, ax=axes, label="TBUs idle at a sample")
+        axes.set_xticks(range(total.sizes["root"]), [str(name) for name in total["root"].values], rotation=45, ha="right")
+        axes.set_yticks(range(total.sizes[TB]), [str(name) for name in total[TB].values])
+        depths = (f"{each['idleness'].item()} {each.item():.2f}" for each in found["contagion_depth"])
+        axes.set(xlabel="root of the chain", ylabel="home of the idle TBU", title=f"depth of chains: {', '.join(depths)}")
+        return axes
+
+    def owners(self, cluster: int = 0, replication: int = 0, ax: Axes | None = None) -> Axes:
+        """Draw the owners of each task of a cluster over time, and when the phase shifted.
+
+        Parameters
+        ----------
+        cluster, replication : int
+            Places in the Dataset.
+        ax : matplotlib.axes.Axes, optional
+
+        Raises
+        ------
+        ModelError
+            If the Dataset holds no samples, as of ``simulate(..., epochs=n)``, or no such cluster or replication.
+        """
+        lags = self._dataset.octo.lag()
+        runs = self._dataset if REPLICATION in self._dataset.dims else self._dataset.expand_dims(REPLICATION)
+        for name, place in ((CLUSTER, cluster), (REPLICATION, replication)):
+            if not 0 <= place < runs.sizes[name]:
+                raise ModelError(name, place, f"0 to {runs.sizes[name] - 1}")
+        one = runs["epoch_owners"].isel({CLUSTER: cluster, REPLICATION: replication})
+        taken = one.where((one >= 0).all(TB), drop=True)
+        axes = _axes(ax)
+        cycles = runs["epoch_cycle"].values[: taken.sizes[EPOCH]]
+        for name in taken[TB].values:
+            axes.step(cycles / 1e6, taken.sel({TB: name}).transpose(EPOCH).values, where="post", label=str(name))
+        mine = lags["shift_replication"].values == runs[REPLICATION].values[replication]
+        for cycle in lags["shift_cycle"].values[mine & (lags["shift_cycle"].values <= cycles.max(initial=0))]:
+            axes.axvline(cycle / 1e6, color="#56606a", linewidth=0.8, linestyle=":")
+        axes.set(xlabel="time, Mcycles; dotted: the phase shifts", ylabel=f"owners in cluster {cluster}", ylim=(0, None))
+        axes.legend(frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))
         return axes
 
 

@@ -67,3 +67,39 @@ def test_wafer(study: xr.Dataset) -> None:
         study.octo.plot.wafer()
     with pytest.raises(ModelError, match="^ax: got int"):
         one.octo.plot.wafer(ax=3)
+
+
+@pytest.fixture(scope="module")
+def sampled() -> xr.Dataset:
+    """Of two phases, in runs of which every epoch is sampled."""
+    phases = om.phases_by_request([("left", 100), ("right", 100)], right={"p": 0.1, "q": 0.9})
+    turn = om.branch({"p": 0.9, "q": 0.1}, p=om.task("x", 400), q=om.task("y", 400))
+    workflow = om.Workflow("turn", om.task("first", 50), turn, phases=phases)
+    return om.simulate(workflow, CHIP.with_(tbus=6), "octopus", om.closed(requests=600), replications=2, epochs=80)
+
+
+def test_contagion(sampled: xr.Dataset, study: xr.Dataset) -> None:
+    axes = sampled.octo.plot.contagion()
+    found = sampled.octo.attribution()
+    drawn = np.asarray(axes.images[0].get_array())
+    assert drawn == pytest.approx(found.idle_root.sum("idleness").transpose("tb", "root").values)
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["first", "x", "y", "source", "elsewhere"]
+    assert f"starved {found.contagion_depth.sel(idleness='starved').item():.2f}" in axes.get_title()
+    with pytest.raises(ModelError, match="a result with samples"):
+        study.isel(policy=0, workflow=0).octo.plot.contagion()
+
+
+def test_owners(sampled: xr.Dataset) -> None:
+    axes = sampled.octo.plot.owners(cluster=2, replication=1)
+    owners = sampled.epoch_owners.isel(cluster=2, replication=1)
+    steps = {str(line.get_label()): line for line in axes.lines if not str(line.get_label()).startswith("_")}
+    assert list(steps) == ["first", "x", "y"]
+    for name, line in steps.items():
+        values = owners.sel(tb=name).values
+        assert np.asarray(line.get_ydata()).tolist() == values[values >= 0].tolist()
+    lags = sampled.octo.lag()
+    shifts = [line for line in axes.lines if str(line.get_label()).startswith("_")]
+    assert 0 < len(shifts) <= (lags.shift_replication == 1).sum()
+    for options in ({"cluster": 6}, {"replication": 2}):
+        with pytest.raises(ModelError, match="allowed: 0 to"):
+            sampled.octo.plot.owners(**options)
