@@ -16,7 +16,7 @@ test_env := $(call stamp,test)
 bench_env := $(call stamp,bench)
 dev_env := $(call stamp,dev)
 
-.PHONY: demo test setup lint types nojit deep bench lock check-lock
+.PHONY: demo test setup lint types nojit notebooks deep bench lock check-lock
 
 # QUICK=1: the short form. OCTOMODEL_DATA: folder of the measured trace; default ../shared/data where there is one.
 demo: export OCTOMODEL_DATA ?= $(wildcard ../shared/data)
@@ -40,6 +40,11 @@ nojit: export NUMBA_DISABLE_JIT = 1
 nojit: $(test_env)
 	$(python) -m coverage run $(pytest) -m "nojit and not deep" $(TESTS)
 	$(python) -m coverage report --precision=2 --fail-under=100
+
+# Run as they are, in a copy: what they draw and print stays out of the tree.
+notebooks: $(dev_env)
+	@rm -rf out/notebooks && mkdir -p out && cp -r notebooks out/notebooks
+	$(python) -m pytest -q -p no:cacheprovider --rootdir=out/notebooks --nbmake --overwrite --nbmake-timeout=240 out/notebooks
 
 deep: $(test_env)
 	$(python) $(pytest) --hypothesis-profile=nightly-deep -m deep $(TESTS)

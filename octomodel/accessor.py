@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import xarray as xr
@@ -14,6 +14,9 @@ from octomodel.errors import unknown
 from octomodel.statistics import Estimate, Steady, steady_state
 from octomodel.summary import Summary
 from octomodel.variables import CAUSE, CLUSTER, MILESTONE, POLICY, REPLICATION, REQUEST, TBU
+
+if TYPE_CHECKING:
+    from octomodel.plots import Plots
 
 QUANTILES = (0.5, 0.95, 0.99)
 BOUNDS = ("work_bound_cycles", "path_bound_cycles", "fluid_bound_cycles")
@@ -148,6 +151,13 @@ class OctoAccessor:
                 "warnings": "\n".join(steady.warnings),
             },
         )
+
+    @property
+    def plot(self) -> Plots:
+        """Pictures: see `octomodel.plots.Plots`."""
+        from octomodel.plots import Plots
+
+        return Plots(self._dataset)
 
     def attribution(self) -> xr.Dataset:
         """Return what is at the root of idleness, from a run with ``epochs``; see `octomodel.attribution.attribution`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import xarray as xr
@@ -15,9 +15,6 @@ from octomodel.accessor import BOUNDS, QUANTILES, OctoAccessor
 from octomodel.summary import Summary
 from octomodel.variables import CAUSE, POLICY, REPLICATION, make
 from octomodel.variables_study import BOUND, STATISTIC, WORKFLOW
-
-if TYPE_CHECKING:
-    from octomodel.plots import Plots
 
 PLURAL = {WORKFLOW: "workflows", POLICY: "policies"}
 CONFIDENCE = 0.95
@@ -151,13 +148,6 @@ class StudyAccessor(OctoAccessor):
             attrs={"baseline": baseline, "of": of},
         )
         return found.assign_coords({name: axis for name, axis in centre.coords.items() if set(axis.dims) <= set(leading)})
-
-    @property
-    def plot(self) -> Plots:
-        """Pictures: see `octomodel.plots.Plots`."""
-        from octomodel.plots import Plots
-
-        return Plots(self._dataset)
 
     def _warnings(self) -> list[str]:
         said = [text for text in str(self._dataset["latency_warnings"].item()).split("\n") if text]

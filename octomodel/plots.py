@@ -127,6 +127,7 @@ class Plots:
         image = axes.imshow(mesh, cmap="viridis", vmin=0)
         axes.figure.colorbar(image, ax=axes, label=label)
         axes.set(xlabel="column", ylabel="row")
+        axes.locator_params(integer=True)
         return axes
 
     def contagion(self, ax: Axes | None = None) -> Axes:

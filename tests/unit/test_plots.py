@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import numpy as np
@@ -39,6 +42,15 @@ def test_time_split(study: xr.Dataset) -> None:
     assert np.sum([drawn[cause] for cause in drawn], axis=0) == pytest.approx(100, abs=0.3)
     one = om.simulate(LINE, CHIP, load=om.closed(requests=500)).octo.plot.time_split()
     assert len(one.containers) >= 1
+
+
+def test_a_result_has_pictures_before_any_study() -> None:
+    """In a process that has compared nothing."""
+    words = "import octomodel as om; one = om.simulate(om.workflow('tandem'), om.hardware('edge_6c'), requests=300)"
+    run = [sys.executable, "-c", f"{words}; print(one.octo.plot.time_split().get_xlabel())"]
+    environment = os.environ | {"MPLBACKEND": "agg"}
+    done = subprocess.run(run, check=True, capture_output=True, text=True, env=environment)
+    assert done.stdout == "share of TBU time, %\n"
 
 
 def test_speedup(study: xr.Dataset) -> None:
