@@ -124,7 +124,9 @@ def test_memory_counts_every_array() -> None:
 
 
 def test_wafer() -> None:
-    found = {row.quantity: row for row in wafer.benchmark(TINY)}
+    rows = list(wafer.benchmark(TINY))
+    assert [row.case.split(",")[0] for row in rows] == ["static"] * 5 + ["octopus"] * 5
+    found = {row.quantity: row for row in rows}
     assert found["om.simulate, two threads"].value > 0
     assert 50 < found["peak memory of the process"].value < 2_000
     assert found["bytes over links per request"].value > 0
