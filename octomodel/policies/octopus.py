@@ -148,11 +148,11 @@ def lend(view: View, tbu: int) -> int:
     wait = residual + longest - cycles_of(view, best) / view.station_owners[best]
     if wait <= there:
         return NOTHING
-    if view.params.dds > 0 and view.now >= view.epoch_cycles and view.state[SLACK, home] == 0:
+    if view.params.dds > 0 and view.now > view.epoch_cycles and view.state[SLACK, home] == 0:
         return best
     back = view.switch_cycles if view.resident.shape[1] > 1 else view.task_reload_cycles[home]
     expected = view.state[LEVEL, home] + view.state[TREND, home]
-    if view.now < view.epoch_cycles:
+    if view.now <= view.epoch_cycles:
         gap = view.now / (1.0 + view.station_fresh_taken[home] + view.station_recirculation_taken[home])
         margin = view.params.caution
     elif expected <= 0:
