@@ -177,12 +177,11 @@ def retarget(view: View, plan: Plan) -> None:
     for tb in range(view.n_tb):
         state[OWNERS, tb] = state[STAYING, tb] = 0.0
     for tbu in range(view.n_tbu):
-        if view.tbu_home[tbu] >= 0:
-            if view.tbu_next[tbu] >= 0:
-                state[OWNERS, view.tbu_next[tbu]] += 1
-            else:
-                state[OWNERS, view.tbu_home[tbu]] += 1
-                state[STAYING, view.tbu_home[tbu]] += 1
+        if view.tbu_next[tbu] >= 0:
+            state[OWNERS, view.tbu_next[tbu]] += 1
+        elif view.tbu_home[tbu] >= 0:
+            state[OWNERS, view.tbu_home[tbu]] += 1
+            state[STAYING, view.tbu_home[tbu]] += 1
     for tb in range(view.n_tb):
         # others help already
         state[OWNERS, tb] = max(state[OWNERS, tb], float(view.station_busy[tb]))
