@@ -48,8 +48,7 @@ def test_the_page_runs(repository: Path, folder: Path, capsys: pytest.CaptureFix
     written = yaml_io.read_file("align.yaml").workflow
     assert written is not None
     assert ([task.out_bytes for task in written.tasks], written.in_bytes) == ([4000, 300, 500, 700], 4000)
-    (step,) = re.findall(r"\bmlp\.4\b.*", capsys.readouterr().out)
-    assert step
+    assert re.search(r"^ +\d+ task +mlp\.4 +-> end$", capsys.readouterr().out, re.M)
 
 
 def test_the_error_of_the_page(repository: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
