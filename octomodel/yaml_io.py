@@ -259,16 +259,14 @@ def write_file(path: str | os.PathLike[str], document: Document) -> None:
     """
     target = Path(path)
     text = (toml_text if target.suffix == ".toml" else yaml_text).dump(to_dict(document))
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+    # not mkstemp, whose files only their owner may read
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as work:
+        fresh = Path(work) / target.name
+        with fresh.open("w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+        os.replace(fresh, target)
 
 
 def _more(path: str, before: Any, after: Any) -> Any:
