@@ -132,6 +132,9 @@ def import_(
     duration: Annotated[
         str | None, Parameter(help="Of tasks without one: cycles, or a text such as '5 us'; default: such a task is refused.")
     ] = None,
+    ops_per_cycle: Annotated[
+        float | None, Parameter(help="For chakra: operations per cycle, for nodes with num_ops and without a duration.")
+    ] = None,
     series_parallel: Annotated[
         str, Parameter(help="What becomes of tasks that are neither in series nor in parallel: refuse, or levels.")
     ] = "refuse",
@@ -141,7 +144,14 @@ def import_(
     from octomodel import cli_import
 
     return cli_import.run(
-        file, form=form, out=out, clock=clock, duration=duration, series_parallel=series_parallel, as_json=as_json
+        file,
+        form=form,
+        out=out,
+        clock=clock,
+        duration=duration,
+        ops_per_cycle=ops_per_cycle,
+        series_parallel=series_parallel,
+        as_json=as_json,
     )
 
 

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from octomodel import checks, cli_show, importers, yaml_io, yaml_text
 from octomodel.errors import ModelError
 from octomodel.importers import Imported
 from octomodel.yaml_io import Document
 
-FORMATS = {"chakra": importers.read_chakra, "wfcommons": importers.read_wfcommons}
+FORMATS: dict[str, Callable[..., Imported]] = {"chakra": importers.read_chakra, "wfcommons": importers.read_wfcommons}
 
 
 def run(
-    file: str, *, form: str, out: str | None, clock: str, duration: str | None, series_parallel: str, as_json: bool
+    file: str,
+    *,
+    form: str,
+    out: str | None,
+    clock: str,
+    duration: str | None,
+    ops_per_cycle: float | None,
+    series_parallel: str,
+    as_json: bool,
 ) -> int:
     """Print the workflow and what became of its dependencies, and write it where asked to; return the exit code 0.
 
@@ -29,13 +39,19 @@ def run(
     checks.one_of("--format", form, FORMATS)
     if out is not None and not (yaml_io.is_file_name(out) and Path(out).parent.is_dir()):
         raise ModelError("--out", out, f"a name that ends in {', '.join(yaml_io.SUFFIXES)}, in a folder that exists")
+    options: dict[str, Any] = {"clock_hz": _value(clock), "series_parallel": series_parallel}
+    if duration is not None:
+        options["duration"] = _value(duration)
+    if ops_per_cycle is not None:
+        if form != "chakra":
+            raise ModelError("--ops-per-cycle", ops_per_cycle, "no operations: only chakra tells them")
+        options["ops_per_cycle"] = ops_per_cycle
     try:
-        default = None if duration is None else _value(duration)
-        found = FORMATS[form](file, clock_hz=_value(clock), duration=default, series_parallel=series_parallel)
+        found = FORMATS[form](file, **options)
     except ModelError as error:
         # told by the name of the option, not of the argument
-        named = {"clock_hz": "--clock", "duration": "--duration", "series_parallel": "--series-parallel"}
-        raise ModelError(named.get(error.path, error.path), error.value, error.allowed) from None
+        path = f"--{error.path.removesuffix('_hz').replace('_', '-')}" if error.path in options else error.path
+        raise ModelError(path, error.value, error.allowed) from None
     document = Document(workflow=found.workflow, title=found.workflow.description, sources=(Path(file).name,))
     if out is not None:
         # forks may be nested deeper than the levels of a file

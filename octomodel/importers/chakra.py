@@ -1,6 +1,7 @@
 """Chakra execution traces as JSON (https://github.com/mlcommons/chakra, schema/protobuf/et_def.proto).
 
-A node waits for its ``data_deps`` and ``ctrl_deps`` and takes its ``duration_micros``. A node that moves data passes on as
+A node waits for its ``data_deps`` and ``ctrl_deps`` and takes its ``duration_micros``, or where this is not told as long as
+its ``num_ops`` take. A node that moves data passes on as
 many bytes (``comm_size``, ``tensor_size``). Nodes of one ``name`` share a configuration. Metadata nodes do nothing: what
 waits for one waits for what it waits for.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -35,11 +37,32 @@ _WHOLE = re.compile(r"0|[1-9][0-9]{0,19}")
 _VALUE = re.compile(r"[a-z0-9]+(_val|Val|_list|List)")
 
 
+@dataclass(frozen=True)
+class Times:
+    """What times are made of: cycles per microsecond, operations per cycle, cycles where nothing is told."""
+
+    per_micro: Fraction
+    ops_per_cycle: Fraction | None
+    fallback: float | None
+
+    def cycles(self, at: str, node: Mapping[str, Any], attributes: Mapping[str, Any]) -> float | None:
+        """Return the cycles of a node; None where they are not known."""
+        micros = _field(node, "duration_micros", None)
+        if micros is not None:
+            micros = micros if isinstance(micros, float) else _whole(f"{at}.duration_micros", micros)
+            return recorded.cycles(f"{at}.duration_micros", micros, self.per_micro)
+        ops = _whole(f"{at}.attr.num_ops", attributes.get("num_ops", 0))
+        if ops and self.ops_per_cycle is not None:
+            return recorded.cycles(f"{at}.attr.num_ops", ops, 1 / self.ops_per_cycle)
+        return 0.0 if node["type"] == IDLE else self.fallback
+
+
 def from_chakra(
     path: str | os.PathLike[str],
     *,
     clock_hz: float | str = 1e9,
     duration: float | str | None = None,
+    ops_per_cycle: float | None = None,
     series_parallel: str = "refuse",
     name: str | None = None,
 ) -> Workflow:
@@ -54,6 +77,9 @@ def from_chakra(
         Cycles per second, or a text such as ``"1.2 GHz"``.
     duration : float or str, optional
         Cycles of nodes without a duration, or a text such as ``"5 us"``; default: such a node is an error.
+    ops_per_cycle : float, optional
+        Operations per cycle of a PEA at speed 1: a node without a duration takes its ``num_ops``, if it has some above 0,
+        divided by it.
     series_parallel : {"refuse", "levels"}
         What becomes of nodes that are neither in series nor in parallel: an error that names the edge, or a barrier between
         their levels, with a warning that says how much longer the longest chain gets.
@@ -89,7 +115,15 @@ def from_chakra(
     ...     from_chakra(file.name, clock_hz="2 GHz").demand()
     {'matmul.1': 10000.0, 'all_reduce.2': 6000.0}
     """
-    return warned(read_chakra(path, clock_hz=clock_hz, duration=duration, series_parallel=series_parallel, name=name))
+    found = read_chakra(
+        path,
+        clock_hz=clock_hz,
+        duration=duration,
+        ops_per_cycle=ops_per_cycle,
+        series_parallel=series_parallel,
+        name=name,
+    )
+    return warned(found)
 
 
 def read_chakra(
@@ -97,6 +131,7 @@ def read_chakra(
     *,
     clock_hz: float | str = 1e9,
     duration: float | str | None = None,
+    ops_per_cycle: float | None = None,
     series_parallel: str = "refuse",
     name: str | None = None,
 ) -> Imported:
@@ -104,7 +139,12 @@ def read_chakra(
     file = os.fspath(path)
     place, nodes = _nodes(file, json_text.read(path))
     per_second = recorded.clock("clock_hz", clock_hz)
-    tasks = _tasks(place, nodes, per_second / 10**6, recorded.fallback("duration", duration, per_second))
+    times = Times(
+        per_second / 10**6,
+        None if ops_per_cycle is None else Fraction(repr(checks.real("ops_per_cycle", ops_per_cycle, 1e-9, 1e15))),
+        recorded.fallback("duration", duration, per_second),
+    )
+    tasks = _tasks(place, nodes, times)
     idle = {i for i, node in enumerate(nodes) if node["type"] == IDLE}
     dag = recorded.ordered(place, tasks, idle)
     return build(
@@ -126,7 +166,7 @@ def _nodes(file: str, values: Sequence[Any]) -> tuple[str, Sequence[Any]]:
     return file, values
 
 
-def _tasks(place: str, nodes: Sequence[Any], per_micro: Fraction, fallback: float | None) -> list[Recorded]:
+def _tasks(place: str, nodes: Sequence[Any], times: Times) -> list[Recorded]:
     number: dict[int, int] = {}
     for i, node in enumerate(nodes):
         at = f"{place}[{i}]"
@@ -140,12 +180,10 @@ def _tasks(place: str, nodes: Sequence[Any], per_micro: Fraction, fallback: floa
             raise ModelError(f"{at}.type", NOTHING, allowed)
         checks.one_of(f"{at}.type", node["type"], TYPES)
     known = list(number)
-    return [_task(f"{place}[{i}]", node, known[i], number, per_micro, fallback) for i, node in enumerate(nodes)]
+    return [_task(f"{place}[{i}]", node, known[i], number, times) for i, node in enumerate(nodes)]
 
 
-def _task(
-    at: str, node: Mapping[str, Any], key: int, number: Mapping[int, int], per_micro: Fraction, fallback: float | None
-) -> Recorded:
+def _task(at: str, node: Mapping[str, Any], key: int, number: Mapping[int, int], times: Times) -> Recorded:
     title = _field(node, "name", "")
     if not isinstance(title, str):
         raise ModelError(f"{at}.name", title, "a text")
@@ -158,15 +196,9 @@ def _task(
             before.setdefault(number[other], f"{at}.{field}[{j}]")
     kind, label = node["type"], title or node["type"]
     attributes = _attributes(f"{at}.attr", _field(node, "attr", ()))
-    micros = _field(node, "duration_micros", None)
-    cycles = fallback
-    if micros is not None:
-        micros = micros if isinstance(micros, float) else _whole(f"{at}.duration_micros", micros)
-        cycles = recorded.cycles(f"{at}.duration_micros", micros, per_micro)
-    elif kind == IDLE:
-        cycles = 0.0
+    cycles = times.cycles(at, node, attributes)
     if cycles is None:
-        raise recorded.missing(at, f"{label}.{key}", "duration_micros")
+        raise recorded.missing(at, f"{label}.{key}", "duration_micros, or num_ops with ops_per_cycle=...")
     payload = PAYLOADS.get(kind)
     return Recorded(
         key=f"{label}.{key}",

@@ -165,7 +165,7 @@ def cycles(path: str, value: object, per_unit: Fraction) -> float:
     """
     exact = Fraction(repr(checks.real(path, value))) * per_unit
     if exact > LONGEST:
-        allowed = f"a duration of at most {float(LONGEST / per_unit):g}, 2^46 cycles; with a lower clock_hz it may be longer"
+        allowed = f"at most {float(LONGEST / per_unit):g}, which takes 2^46 cycles; more with a lower clock_hz"
         raise ModelError(path, value, allowed)
     return float(exact)
 

@@ -1,13 +1,15 @@
 """Instances of WfCommons: WfFormat 1.5 and 1.6 (https://github.com/wfcommons/WfFormat).
 
-A task waits for its ``parents``, takes its ``runtimeInSeconds``, and passes on all bytes of its ``outputFiles``. Tasks of
-one ``name`` share a configuration. What no task writes is what the request brings along.
+A task waits for its ``parents``, takes its ``runtimeInSeconds``, and passes on all bytes of its ``outputFiles``. Tasks that
+ran the same program, or have one name where no program is told, share a configuration. What is read and no task writes is
+what the request brings along.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,15 @@ from octomodel.importers.dag import Recorded
 from octomodel.workflow import Workflow
 
 VERSIONS = ("1.5", "1.6")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is told of the execution of one task: where, cycles, and the program."""
+
+    place: str
+    cycles: float | None
+    program: str | None
 
 
 def from_wfcommons(
@@ -102,9 +113,9 @@ def read_wfcommons(
     workflow = checks.mapping(place, instance.get("workflow", NOTHING))
     specification = checks.mapping(f"{place}.specification", workflow.get("specification", NOTHING))
     per_second = recorded.clock("clock_hz", clock_hz)
-    runtimes = _runtimes(f"{place}.execution", workflow.get("execution"), per_second)
+    runs = _runs(f"{place}.execution", workflow.get("execution"), per_second)
     tasks, outside = _tasks(
-        f"{place}.specification", specification, runtimes, recorded.fallback("duration", duration, per_second)
+        f"{place}.specification", specification, runs, recorded.fallback("duration", duration, per_second)
     )
     dag = recorded.ordered(f"{place}.specification.tasks", tasks)
     title = instance.get("name") if name is None else name
@@ -118,24 +129,28 @@ def read_wfcommons(
     )
 
 
-def _runtimes(place: str, execution: object, per_second: Fraction) -> dict[str, tuple[str, float]]:
-    """Return place and cycles of what ran, by task."""
+def _runs(place: str, execution: object, per_second: Fraction) -> dict[str, Run]:
+    """Return what ran, by task."""
     if execution is None:
         return {}
     tasks = checks.mapping(place, execution).get("tasks", NOTHING)
-    found: dict[str, tuple[str, float]] = {}
+    found: dict[str, Run] = {}
     for i, each in enumerate(checks.sequence(f"{place}.tasks", tasks, "a list of tasks")):
         at = f"{place}.tasks[{i}]"
         key = _text(f"{at}.id", checks.mapping(at, each).get("id", NOTHING))
         if key in found:
             raise ModelError(f"{at}.id", key, "each task once")
+        cycles = None
         if "runtimeInSeconds" in each:
-            found[key] = at, recorded.cycles(f"{at}.runtimeInSeconds", each["runtimeInSeconds"], per_second)
+            cycles = recorded.cycles(f"{at}.runtimeInSeconds", each["runtimeInSeconds"], per_second)
+        command = checks.mapping(f"{at}.command", each.get("command", {}))
+        program = _text(f"{at}.command.program", command["program"]) if "program" in command else None
+        found[key] = Run(at, cycles, program)
     return found
 
 
 def _tasks(
-    place: str, specification: Mapping[str, Any], runtimes: dict[str, tuple[str, float]], fallback: float | None
+    place: str, specification: Mapping[str, Any], runs: Mapping[str, Run], fallback: float | None
 ) -> tuple[list[Recorded], int]:
     """Return the tasks in the order of the file, and the bytes that no task writes."""
     sizes = _sizes(f"{place}.files", specification.get("files"))
@@ -147,27 +162,29 @@ def _tasks(
         if key in number:
             raise ModelError(f"{at}.id", key, f"each task once; it is {place}.tasks[{number[key]}] already")
         number[key] = i
-    for key, (at, _) in runtimes.items():
+    for key, run in runs.items():
         if key not in number:
-            raise unknown(f"{at}.id", key, number)
+            raise unknown(f"{run.place}.id", key, number)
     _check_children(place, listed, number)
     found: list[Recorded] = []
     read: dict[str, int] = {}
     written: set[str] = set()
     for i, (key, each) in enumerate(zip(number, listed, strict=True)):
         at = f"{place}.tasks[{i}]"
-        cycles = runtimes[key][1] if key in runtimes else fallback
+        run = runs.get(key, Run(at, None, None))
+        cycles = fallback if run.cycles is None else run.cycles
         if cycles is None:
             raise recorded.missing(at, key, "workflow.execution.tasks with runtimeInSeconds")
         outputs = _files(f"{at}.outputFiles", each.get("outputFiles", ()), sizes)
         read |= _files(f"{at}.inputFiles", each.get("inputFiles", ()), sizes)
         written |= outputs.keys()
+        name = _text(f"{at}.name", each.get("name", NOTHING))
         parents = _others(f"{at}.parents", each.get("parents", NOTHING), number)
         found.append(
             Recorded(
                 key=key,
                 place=at,
-                type=_text(f"{at}.name", each.get("name", NOTHING)),
+                type=run.program or name,
                 cycles=cycles,
                 out_bytes=sum(outputs.values()),
                 kind="general",

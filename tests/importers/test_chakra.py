@@ -94,10 +94,27 @@ def test_kinds_of_work(write: Write) -> None:
 def test_nodes_without_a_duration(write: Write) -> None:
     nodes = trace({"id": 1}, {"id": 2, "name": "late", "data_deps": [1]}, {"id": 3, "duration_micros": 0})
     del nodes[1]["duration_micros"]
-    told = r"^f\.json\[1\]: got no duration of late\.2; allowed: one in duration_micros; duration=\.\.\. gives one to all"
+    told = r"^f\.json\[1\]: got no duration of late\.2; allowed: one in duration_micros, or num_ops with ops_per_cycle="
     with pytest.raises(ModelError, match=told):
         om.from_chakra(write(nodes))
     assert om.from_chakra("f.json", duration="3 us").demand() == {"op.1": 2000, "late.2": 3000, "op.3": 0}
+
+
+def test_times_from_operations(write: Write) -> None:
+    """As in traces made without a measurement: computation has operations, communication only its size."""
+    some, none = ([{"name": "num_ops", "int64_val": ops}] for ops in (90_000, 0))
+    nodes = trace({"id": 1, "attr": some}, {"id": 2, "attr": some}, {"id": 3, "attr": none}, {"id": 4})
+    for node in nodes[1:]:
+        del node["duration_micros"]
+    found = om.from_chakra(write(nodes), ops_per_cycle=256, duration=7)
+    assert found.demand() == {"op.1": 2000, "op.2": 90_000 / 256, "op.3": 7, "op.4": 7}
+    assert om.from_chakra("f.json", duration=7).demand()["op.2"] == 7
+    with pytest.raises(ModelError, match=r"^f\.json\[2\]: got no duration of op\.3"):
+        om.from_chakra("f.json", ops_per_cycle=256)
+    with pytest.raises(ModelError, match=r"^ops_per_cycle: got 0; allowed: a finite number >= 1e-09"):
+        om.from_chakra("f.json", ops_per_cycle=0)
+    with pytest.raises(ModelError, match=r"^f\.json\[1\]\.attr\.num_ops: got 90000; allowed: at most 70368.7, which takes 2"):
+        om.from_chakra("f.json", ops_per_cycle=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +141,7 @@ def test_nodes_without_a_duration(write: Write) -> None:
         (trace({"id": 1, "duration_micros": -2}), "f.json[0].duration_micros: got -2; allowed: an integer from 0"),
         (trace({"id": 1, "duration_micros": -2.5}), "f.json[0].duration_micros: got -2.5; allowed: a finite number >= 0"),
         (trace({"id": 1, "duration_micros": True}), "f.json[0].duration_micros: got True; allowed: an integer from 0"),
-        (trace({"id": 1, "duration_micros": 10**12}), "f.json[0].duration_micros: got 1000000000000; allowed: a duration of at "),
+        (trace({"id": 1, "duration_micros": 10**12}), "f.json[0].duration_micros: got 1000000000000; allowed: at "),
         (trace({"id": 1, "attr": {"comm_size": 4}}), "f.json[0].attr: got {'comm_size': 4}; allowed: a list of attributes"),
         (trace({"id": 1, "attr": [{"int64_val": 4}]}), "f.json[0].attr[0]: got {'int64_val': 4}; allowed: a name and one value,"),
         (

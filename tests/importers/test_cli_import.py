@@ -86,6 +86,8 @@ def test_levels_say_what_they_cost(folder: Path, capsys: pytest.CaptureFixture[s
         (("--format", "chakra", "--clock", "0"), "octomodel: --clock: got 0.0; allowed: a finite number >= 1 and <= 1e+15\n"),
         (("--format", "chakra", "--duration", "5 ns/s"), "octomodel: --duration: got '5 ns/s'; allowed: a time such as"),
         (("--format", "chakra", "--series-parallel", "level"), "octomodel: --series-parallel: got 'level'; allowed: did you"),
+        (("--format", "chakra", "--ops-per-cycle", "0"), "octomodel: --ops-per-cycle: got 0.0; allowed: a finite number >= 1e"),
+        (("--format", "wfcommons", "--ops-per-cycle", "9"), "octomodel: --ops-per-cycle: got 9.0; allowed: no operations: only"),
         (("--format", "wfcommons"), "octomodel: step.json: got '5 values'; allowed: one instance of WfFormat\n"),
     ],
 )

@@ -90,6 +90,19 @@ def test_parents_may_come_later_and_imply_each_other(write: Write) -> None:
     assert (found.dependencies, found.implied) == (3, 1)
 
 
+def test_what_ran_the_same_program_shares_a_configuration(write: Write) -> None:
+    """As in instances whose tasks are named one by one."""
+    data = instance(DIAMOND)
+    for task in data["workflow"]["specification"]["tasks"]:
+        task["name"] = task["id"]
+    for run, program in zip(data["workflow"]["execution"]["tasks"][1:], ("map", "map", ""), strict=True):
+        run["command"] = {"program": program, "arguments": []}
+    with pytest.raises(ModelError, match=r"^f\.json\..*\.tasks\[3\]\.command\.program: got ''; allowed: a text$"):
+        om.from_wfcommons(write(data))
+    del data["workflow"]["execution"]["tasks"][3]["command"]["program"]
+    assert [task.config for task in om.from_wfcommons(write(data)).tasks] == ["a", "map", "map", "c"]
+
+
 def test_levels_are_told(write: Write) -> None:
     data = instance({"a": [], "b": [], "c": ["a", "b"], "d": ["b"]}, {"a": 1, "b": 3, "c": 2, "d": 5})
     with pytest.raises(ModelError, match=r"^f\.json\..*\.tasks\[3\]\.parents\[0\]: got b -> d; allowed: series-parallel dep"):
@@ -165,7 +178,7 @@ Change = Callable[[dict[str, Any], dict[str, Any]], Any]
         ),
         (
             lambda d, t: d["workflow"]["execution"]["tasks"][1].update(runtimeInSeconds=80_000),
-            f"{RUNS}[1].runtimeInSeconds: got 80000; allowed: a duration of at most 70368.7, 2^46 cycles; with a lower",
+            f"{RUNS}[1].runtimeInSeconds: got 80000; allowed: at most 70368.7, which takes 2^46 cycles; more",
         ),
         (
             lambda d, t: d["workflow"]["execution"]["tasks"][1].update(runtimeInSeconds=10**400),
