@@ -259,14 +259,25 @@ def write_file(path: str | os.PathLike[str], document: Document) -> None:
     """
     target = Path(path)
     text = (toml_text if target.suffix == ".toml" else yaml_text).dump(to_dict(document))
-    # not mkstemp, whose files only their owner may read
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as work:
-        fresh = Path(work) / target.name
-        with fresh.open("w", encoding="utf-8") as file:
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(fresh, target)
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, target)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _umask() -> int:
+    """Return the permissions that new files of this process do not get: a temporary file is for its owner only."""
+    # it can only be read by setting it; meanwhile files of other threads get less rather than more
+    found = os.umask(0o077)
+    os.umask(found)
+    return found
 
 
 def _more(path: str, before: Any, after: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 from pathlib import Path
@@ -112,6 +113,16 @@ def test_forks_deeper_than_a_file_may_be(folder: Path, capsys: pytest.CaptureFix
     assert not Path("deep.yaml").exists()
     assert cli.main([*words, "--out", "deep.yaml", "--series-parallel", "levels"]) == cli.DONE
     assert len(yaml_io.read_file("deep.yaml").workflow.tasks) == 25  # type: ignore[union-attr]
+
+
+def test_others_may_read_what_is_written(folder: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        assert cli.main(["import", "step.json", "--format", "chakra", "--out", "step.yaml"]) == cli.DONE
+        assert os.umask(0o027) == 0o027
+    finally:
+        os.umask(before)
+    assert Path("step.yaml").stat().st_mode & 0o777 == 0o640
 
 
 def test_a_recorded_graph_in_the_place_of_a_description(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
