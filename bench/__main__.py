@@ -14,12 +14,13 @@ import numba
 import numpy as np
 
 import octomodel
-from bench import calibration, fingerprint, queueing, speed, startup, wafer
+from bench import calibration, descriptions, fingerprint, queueing, speed, startup, wafer
 from bench.rows import Row, cells, table
 from bench.sizes import DEFAULT, FULL, QUICK, Sizes
 
 BENCHMARKS: dict[str, Callable[[Sizes], Iterator[Row]]] = {
     "startup": startup.benchmark,
+    "descriptions": descriptions.benchmark,
     "w1": partial(speed.benchmark, speed.W1),
     "w2": partial(speed.benchmark, speed.W2),
     "fingerprint": fingerprint.benchmark,

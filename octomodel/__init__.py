@@ -29,12 +29,16 @@ if TYPE_CHECKING:
 
     from octomodel.comparison import compare as compare
     from octomodel.engine import simulate as simulate
+    from octomodel.importers import from_chakra as from_chakra
+    from octomodel.importers import from_wfcommons as from_wfcommons
     from octomodel.policies import Policy as Policy
     from octomodel.sweeping import sweep as sweep
     from octomodel.verification import verify as verify
 
 _LAZY = {
     "compare": "octomodel.comparison",
+    "from_chakra": "octomodel.importers",
+    "from_wfcommons": "octomodel.importers",
     "simulate": "octomodel.engine",
     "sweep": "octomodel.sweeping",
     "Policy": "octomodel.policies",

@@ -1,4 +1,4 @@
-"""What can be simulated but is easily misread: overload, times too short for whole cycles, choices that are none."""
+"""What can be simulated but is easily misread: overload, a machine that cannot be filled, times too short, no choice."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from octomodel.faults import dead_tbus
 from octomodel.hardware import System
 from octomodel.load import Closed, Load, Mmpp, Periodic, Poisson, Renewal, Trace
 from octomodel.mapping import Mapping
+from octomodel.placement import placement
 from octomodel.policies import POLICIES, Policy
 from octomodel.workflow import Workflow
 
@@ -44,6 +45,9 @@ def found(
     'load'
     """
     said = [*_short(workflow, system), *_overload(workflow, system, load, owners, policy, requests)]
+    if isinstance(load, Closed) and policy is not None and policy.dispatch is None and policy.rebalance is None:
+        # an open load may leave a machine idle, and other policies let TBUs help or change owners
+        said += placement(workflow, system, owners).cautions()
     same = same_as(owners, policy)
     if policy is not None and same is not None:
         said.append(f"policy {policy.name}: same as {same}: no task has owners in two clusters of a pipeline")

@@ -121,6 +121,40 @@ def _show_origins(what: str, hardware: str | None, settings: list[str] | None, *
     return DONE
 
 
+@app.command(name="import")
+def import_(
+    file: Annotated[str, Parameter(help="A JSON file.")],
+    /,
+    *,
+    form: Annotated[str, Parameter(name="--format", help="chakra (execution trace) or wfcommons (WfFormat 1.5 or 1.6).")],
+    out: Annotated[str | None, Parameter(help="Where to write the workflow: a name in .yaml or .toml.")] = None,
+    clock: Annotated[str, Parameter(help="Cycles per second: a number, or a text such as '1.2 GHz'.")] = "1 GHz",
+    duration: Annotated[
+        str | None, Parameter(help="Of tasks without one: cycles, or a text such as '5 us'; default: such a task is refused.")
+    ] = None,
+    ops_per_cycle: Annotated[
+        float | None, Parameter(help="For chakra: operations per cycle, for nodes with num_ops and without a duration.")
+    ] = None,
+    series_parallel: Annotated[
+        str, Parameter(help="What becomes of tasks that are neither in series nor in parallel: refuse, or levels.")
+    ] = "refuse",
+    as_json: Json = False,
+) -> int:
+    """Make a workflow of a recorded task graph."""
+    from octomodel import cli_import
+
+    return cli_import.run(
+        file,
+        form=form,
+        out=out,
+        clock=clock,
+        duration=duration,
+        ops_per_cycle=ops_per_cycle,
+        series_parallel=series_parallel,
+        as_json=as_json,
+    )
+
+
 @app.command
 def schema() -> int:
     """Print the JSON Schema of descriptions, for editors and other programs."""

@@ -311,4 +311,5 @@ def _load(text: str, system: System) -> Load:
 
 def _no_such(path: str, text: str, known: Sequence[str]) -> ModelError:
     error = unknown(path, text, known)
-    return ModelError(path, text, f"{error.allowed}, or a file that ends in .yaml or .toml")
+    recorded = "; octomodel import makes one of a recorded graph" if text.endswith(".json") else ""
+    return ModelError(path, text, f"{error.allowed}, or a file that ends in .yaml or .toml{recorded}")

@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from octomodel.draws import draw, request_keys, seed_key, unit
 from octomodel.hardware import System
 from octomodel.kernels.model import EAST, NORTH, SOUTH, WEST
-from octomodel.kernels.rng import DOMAIN_FAULT
 
 I64 = NDArray[np.int64]
 
@@ -25,8 +23,7 @@ def dead_tbus(system: System) -> NDArray[np.bool_]:
     """
     dead = np.zeros(system.n_tbu, dtype=np.bool_)
     if system.tbu_fault_rate > 0:
-        keys = request_keys(seed_key(system.fault_seed, 0), np.arange(system.n_tbu, dtype=np.int64))
-        dead |= unit(draw(keys, DOMAIN_FAULT, 0)) < system.tbu_fault_rate
+        dead |= _drawn(system, system.n_tbu, 0, system.tbu_fault_rate)
     dead[list(system.dead_tbus)] = True
     return dead
 
@@ -44,8 +41,7 @@ def links(system: System) -> I64:
     other = neighbours(system)
     dead = np.zeros((system.n_cluster, 4), dtype=np.bool_)
     if system.link_fault_rate > 0:
-        keys = request_keys(seed_key(system.fault_seed, 0), np.arange(2 * system.n_cluster, dtype=np.int64))
-        drawn = (unit(draw(keys, DOMAIN_FAULT, 1)) < system.link_fault_rate).reshape(-1, 2)
+        drawn = _drawn(system, 2 * system.n_cluster, 1, system.link_fault_rate).reshape(-1, 2)
         for column, port in enumerate((EAST, SOUTH)):
             here = np.flatnonzero(drawn[:, column] & (other[:, port] >= 0))
             dead[here, port] = True
@@ -56,6 +52,16 @@ def links(system: System) -> I64:
             dead[b, port] |= other[b, port] == a
     other[dead] = -1
     return other.reshape(-1)
+
+
+def _drawn(system: System, count: int, node: int, rate: float) -> NDArray[np.bool_]:
+    """Return which of ``count`` draws are below a rate."""
+    # imported where faults are drawn: the compiler that comes along takes longer than to load a description
+    from octomodel.draws import draw, request_keys, seed_key, unit
+    from octomodel.kernels.rng import DOMAIN_FAULT
+
+    keys = request_keys(seed_key(system.fault_seed, 0), np.arange(count, dtype=np.int64))
+    return unit(draw(keys, DOMAIN_FAULT, node)) < rate
 
 
 def neighbours(system: System) -> I64:

@@ -58,11 +58,11 @@ def scaled(number: float) -> str:
 
 
 def carried(payload: Bytes) -> str:
-    """Return the bytes of a payload, a range where tokens differ.
+    """Return the bytes of a payload, a range where tokens differ by more than what is written.
 
     Examples
     --------
-    >>> carried((4096, 4096)), carried((0, 32768))
-    ('4.1kB', '0-32.8kB')
+    >>> carried((4096, 4096)), carried((0, 32768)), carried((4096, 4097))
+    ('4.1kB', '0-32.8kB', '4.1kB')
     """
-    return "-".join(scaled(each) for each in dict.fromkeys(payload)) + "B"
+    return "-".join(dict.fromkeys(scaled(each) for each in payload)) + "B"

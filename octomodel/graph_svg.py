@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from octomodel.flow import Flow, flow
 from octomodel.flow_words import edge_words, node_words
 from octomodel.graph import Graph, Node, edge_label, label
-from octomodel.graph_layout import Box, Point, Route, layout
+from octomodel.graph_layout import GAP, Box, Point, Route, layout
 from octomodel.kernels.model import AGAIN, COUNT, END, FORK, JOIN, TASK, UNTIL
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ MOST_BOXES = 200
 """Boxes of a drawing; a larger graph is not drawn."""
 LONGEST = 16
 """Characters of a name or label that are drawn; all of them stand in the title."""
+ROOM = GAP - 10
+"""Width for what is written below an edge; letters are 5.5 wide on the average, and are drawn closer where there are more."""
 INK, SOFT, LINE, PAPER, TASK_FILL, CONTROL_FILL = "#1b1f24", "#57606a", "#8c959f", "#ffffff", "#0072b2", "#f3f4f6"
 
 
@@ -90,7 +92,8 @@ def _edge(route: Route, graph: Graph, flowing: Flow) -> str:
     line = f'fill="none" stroke="{LINE}" stroke-width="1.3"{dashes}'
     path = f'<path d="{_path(route.points)}" {line}/>{_arrow(route.points)}'
     (x, y), words = route.label, edge_words(flowing, route.node, route.order)
-    lines = [f'<g text-anchor="start" font-size="10">{_text(x + 5, y + 12, words, SOFT)}']
+    close = f' textLength="{ROOM:.0f}" lengthAdjust="spacingAndGlyphs"' if 5.5 * len(words) > ROOM else ""
+    lines = [f'<g text-anchor="start" font-size="10">{_text(x + 5, y + 12, words, SOFT, close)}']
     lines.append(f"{_text(x + 5, y - 4, _cut(when, LONGEST), INK) if when else ''}</g>")
     return _group(title, path, lines)
 
@@ -120,8 +123,8 @@ def _rect(box: Box, fill: str, opacity: float, radius: float) -> str:
     return f'<rect {place} fill="{PAPER}"/><rect {place} fill="{fill}" fill-opacity="{opacity:.3f}" stroke="{LINE}"/>'
 
 
-def _text(x: float, y: float, words: str, fill: str) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" fill="{fill}">{html.escape(words)}</text>'
+def _text(x: float, y: float, words: str, fill: str, more: str = "") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" fill="{fill}"{more}>{html.escape(words)}</text>'
 
 
 def _group(title: str, shape: str, lines: list[str]) -> str:

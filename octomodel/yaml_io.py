@@ -69,7 +69,7 @@ def read_plain(path: str | os.PathLike[str]) -> dict[str, Any]:
     ModelError
         As ``read_file``, for what concerns the text; when two documents have the same part.
     """
-    name, text = os.fspath(path), _content(Path(path))
+    name, text = os.fspath(path), content(Path(path), yaml_text.MAX_BYTES)
     if name.endswith(".toml"):
         return toml_text.parse(text, name)
     found = yaml_text.parse_all(text, name)
@@ -265,10 +265,19 @@ def write_file(path: str | os.PathLike[str], document: Document) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, target)
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def _umask() -> int:
+    """Return the permissions that new files of this process do not get: a temporary file is for its owner only."""
+    # it can only be read by setting it; meanwhile files of other threads get less rather than more
+    found = os.umask(0o077)
+    os.umask(found)
+    return found
 
 
 def _more(path: str, before: Any, after: Any) -> Any:
@@ -298,13 +307,25 @@ def _with_provenance(path: str, part: Part, given: Mapping[str, Provenance], key
     return part.with_(provenance=provenance.settled(path, own, known))
 
 
-def _content(path: Path) -> str:
-    """Return the text of a regular file, its size checked first."""
+def content(path: Path, most: int) -> str:
+    """Return the text of a regular file, its size checked first.
+
+    Parameters
+    ----------
+    path : Path
+    most : int
+        Bytes it may have.
+
+    Raises
+    ------
+    ModelError
+        When it is no regular file, too large, no UTF-8 or cannot be read.
+    """
     try:
         if not path.is_file():
             raise ModelError(str(path), Words("no regular file"), "the path of an existing file")
-        if path.stat().st_size > yaml_text.MAX_BYTES:
-            raise ModelError(str(path), Words(f"{path.stat().st_size} bytes"), f"at most {yaml_text.MAX_BYTES} bytes")
+        if path.stat().st_size > most:
+            raise ModelError(str(path), Words(f"{path.stat().st_size} bytes"), f"at most {most} bytes")
         return path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
         raise ModelError(str(path), Words(f"byte {error.start} is not UTF-8"), "text in UTF-8") from None

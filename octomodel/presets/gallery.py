@@ -1,4 +1,4 @@
-"""Writes the page of all bundled descriptions: ``python -m octomodel.presets.gallery docs/gallery.md``."""
+"""Writes the page of all bundled descriptions and its drawings: ``python -m octomodel.presets.gallery docs/gallery.md``."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from pathlib import Path
 from octomodel import presets
 from octomodel.demand import moments
 from octomodel.elements import Task
+from octomodel.graph_svg import svg
 from octomodel.presets import origins
-from octomodel.presets.outline import outline
 from octomodel.presets.scale import work_scale
 from octomodel.provenance import TAGS
 from octomodel.spread import Spread, overall, spread
 from octomodel.workflow import Workflow
 from octomodel.yaml_io import Document
 
-MOST_DRAWN = 40
-"""Nodes of a graph that is drawn; larger ones are told as text."""
+FOLDER = "gallery"
+"""Where the drawings are, beside the page."""
 
 _HEAD = """\
 # Gallery
@@ -36,6 +36,10 @@ Conventions, all of them estimates: a time is in cycles of a PEA that does 128 M
 3 GHz core is 750,000 cycles; a task known only in ms of a GPU counts 2 GMAC per ms. A configuration is code (32 KiB)
 or code and a tile of weights (128 KiB); what is streamed belongs to the time of a task. Several PEAs divide all of a
 task (`parallel: 1`): what share they can divide is published nowhere.
+
+In the drawings a task has its visits, its cycles per request and their share, and is the darker the larger that is; an
+edge has its tokens per request and the bytes that each carries. A drawing by itself also tells exact numbers, where the
+pointer is.
 
 Requests of full size take from 10^6 to 5 x 10^11 cycles. The *scale* of a workflow is the power of ten by which its
 file is smaller than what it stands for, so that workflows can be mixed; it holds for work, payloads and deadline.
@@ -77,6 +81,30 @@ def page() -> str:
         Markdown, the same whatever the environment: workflows are those of the files, without traces.
     """
     return "\n".join(_lines()) + "\n"
+
+
+def drawings() -> dict[str, str]:
+    """Return the drawing of each workflow, an SVG document, by the name of its preset."""
+    return {name: svg(_of(presets.document(kind, name))) + "\n" for kind in presets.RUNNABLE for name in presets.names(kind)}
+
+
+def write(path: Path) -> None:
+    """Write the page, and the drawings into a folder beside it, which holds nothing else afterwards.
+
+    Raises
+    ------
+    OSError
+        When something cannot be written.
+    """
+    folder = path.parent / FOLDER
+    folder.mkdir(exist_ok=True)
+    found = {f"{name}.svg": text for name, text in drawings().items()}
+    for old in folder.iterdir():
+        if old.name not in found:
+            old.unlink()
+    for name, text in found.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    path.write_text(page(), encoding="utf-8")
 
 
 def _lines() -> Iterator[str]:
@@ -137,10 +165,7 @@ def _workflow(name: str, document: Document) -> Iterator[str]:
     yield ""
     yield from _table(_TASK_COLUMNS)
     yield from _tasks(workflow)
-    if len(workflow.graph().nodes) <= MOST_DRAWN:
-        yield f"\n```mermaid\n{workflow.graph().to_mermaid().rstrip()}\n```"
-    else:
-        yield f"\n```text\n{outline(workflow)}\n```"
+    yield f"\n[![graph of {name}]({FOLDER}/{name}.svg)]({FOLDER}/{name}.svg)"
 
 
 def _tasks(workflow: Workflow) -> Iterator[str]:
@@ -223,4 +248,4 @@ def _cells(cells: tuple[str, ...]) -> str:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(page(), encoding="utf-8")
+    write(Path(sys.argv[1]))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
-import octomodel as om
 from octomodel import presets
 from octomodel.presets import gallery
-from octomodel.presets.outline import outline
 
 CURE = "python -m octomodel.presets.gallery docs/gallery.md"
 
@@ -40,26 +39,33 @@ def test_rows_of_the_page(page: str) -> None:
     part = page.split("\n### early_exit\n")[1].split("\n### ")[0]
     assert "| s1 | ai | 0.7 | 4.05e+06 | 2.835e+06 | 17.8% | 0.020 | 0.655 | 32,768 | 131,072 |" in part
     assert "- Phases, in requests: nominal 500, easy 500, hard 500." in part
-    assert 'n1["s1"]' in part
+    assert part.count("\n[![graph of early_exit](gallery/early_exit.svg)](gallery/early_exit.svg)") == 1
     experts = page.split("\n### moe_olmoe\n")[1].split("\n### ")[0]
     assert "| expert0 to expert63, together | ai | 2,048 |" in experts
-    assert "  select experts, 8 of 64 by weight, 16 times\n    e0 1\n      expert0\n    ... 62 more\n" in experts
 
 
-def test_an_outline_tells_every_element() -> None:
-    workflow = om.Workflow(
-        "all",
-        om.fork(om.task("a", 1), om.seq(om.task("b", 1), om.task("c", 1))),
-        om.branch({"yes": 0.25, "no": 0.75}, name="which", yes=om.task("d", 1), no=om.seq()),
-        om.loop(om.task("e", 1), count=3, name="thrice"),
-        om.loop(om.task("f", 1), count=om.dist.Gamma(mean=3, cv=0.5), name="some"),
-        om.loop(om.task("g", 1), count=om.per("size", 2), name="sized"),
-        om.select(1, {"h": 2, "i": 1}, name="one", h=om.task("h", 1), i=om.task("i", 1)),
-        attributes={"size": om.dist.Gamma(mean=3, cv=0.5)},
-    )
-    assert outline(workflow).splitlines() == [
-        *("fork", "  branch 1", "    a", "  branch 2", "    b", "    c"),
-        *("branch which", "  yes 0.25", "    d", "  no 0.75", "    nothing"),
-        *("loop thrice, 3 turns", "  e", "loop some, 3 turns on the average", "  f", "loop sized, turns by size", "  g"),
-        *("select one, 1 of 2 by weight", "  h 2", "    h", "  i 1", "    i"),
-    ]
+def test_the_drawings_are_current(repository: Path) -> None:
+    folder = repository / "docs" / gallery.FOLDER
+    found = {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
+    assert found == {f"{name}.svg": text for name, text in gallery.drawings().items()}, CURE
+    # what a page of pictures may weigh
+    assert sum(map(len, found.values())) < 300_000
+
+
+def test_the_drawings_stand_by_themselves() -> None:
+    for name, text in gallery.drawings().items():
+        root = ElementTree.fromstring(text)
+        assert root.tag == "{http://www.w3.org/2000/svg}svg", name
+        assert root.attrib["aria-label"].startswith("graph of ")
+        (shown,) = [presets.document(kind, name).workflow for kind in presets.RUNNABLE if name in presets.names(kind)]
+        assert shown is not None
+        drawn = {each.text for each in root.iter("{http://www.w3.org/2000/svg}text")}
+        assert {task.name for task in shown.tasks[:4]} <= drawn, name
+
+
+def test_writing_takes_away_drawings_of_others(tmp_path: Path) -> None:
+    (tmp_path / "gallery").mkdir()
+    (tmp_path / "gallery" / "gone.svg").write_text("x")
+    gallery.write(tmp_path / "gallery.md")
+    assert {path.name for path in (tmp_path / "gallery").iterdir()} == {f"{name}.svg" for name in presets.runnable()}
+    assert (tmp_path / "gallery.md").read_text(encoding="utf-8") == gallery.page()

@@ -84,7 +84,7 @@ def test_the_public_frames(shared_data: Path) -> None:
     assert len(workflow.attributes["obstacles"].values) == 922  # type: ignore[union-attr]
     laws = om.workflow("av_pylot")
     assert sum(workflow.demand().values()) == pytest.approx(sum(laws.demand().values()), rel=0.02)
-    ds = om.simulate(workflow, om.hardware("edge_6c"), requests=922, threads=1)
+    ds = om.simulate(workflow, om.hardware("edge_6c"), requests=922, threads=1, cautions=False)
     assert int(ds["requests_ended"][0]) == 922
 
 

@@ -78,7 +78,8 @@ def test_the_least_to_come_for_each_need() -> None:
 def test_counts_of_a_run() -> None:
     workflow = om.Workflow("line", om.task("a", 10), om.task("b", 90), om.task("c", 10))
     machine = om.System(1, 2, tbus=3, epoch_cycles=100, queue_slots=1)
-    result = om.simulate(workflow, machine, load=om.closed(requests=60), epochs=15, replications=2, threads=1)
+    options = {"epochs": 15, "replications": 2, "threads": 1, "cautions": False}
+    result = om.simulate(workflow, machine, load=om.closed(requests=60), **options)
     found = result.octo.attribution()
     standing = result.epoch_owners_idle + result.epoch_owners_blocked
     idle = standing.where(standing >= 0).sum(("cluster", "tb")).mean()

@@ -71,13 +71,34 @@ def test_the_capacity_is_that_of_policy_pipeline_and_speed() -> None:
     assert "at most 0.005 " in said(om.poisson(0.005), "ideal", workflow=om.Workflow("x", om.task("c", 800)), system=halved)[0]
 
 
+RARE = om.Workflow("rare", om.task("a", 100), om.task("b", 900), om.task("c", 100))
+FEW = om.System(1, 2, tbus=3)  # one owner each: of a and c it works a ninth of its time
+
+
+def test_a_machine_that_cannot_be_filled() -> None:
+    (text,) = said(om.closed(), workflow=RARE, system=FEW)
+    assert text == (
+        "mapping: the workflow cannot fill this machine: with task b of pipeline 0 always busy, owners work 40.7% of their "
+        "time; TBUs that run every task could serve 2.45 times as many requests"
+    )
+    (text,) = said(om.closed(), workflow=om.Workflow("one", om.task("only", 0)))
+    assert text == "mapping: 8 of 8 owners have a task without demand and never work: only"
+    # an open load need not fill it, and other policies let TBUs help or change owners
+    assert said(om.poisson(1e-4), workflow=RARE, system=FEW) == []
+    for policy in ("stealing", "octopus", "reactive", "ideal"):
+        assert said(om.closed(), policy, RARE, FEW) == []
+    with pytest.warns(ModelWarning, match="^mapping: the workflow cannot fill this machine: ") as seen:
+        om.simulate(RARE, FEW, load=om.closed(requests=5), replications=3, threads=1)
+    assert len(seen) == 1
+
+
 def only(time: Any, **machine: Any) -> list[str]:
     return said(om.closed(), workflow=om.Workflow("one", om.task("only", time)), system=om.System(1, 1, tbus=2, **machine))
 
 
 @pytest.mark.parametrize("time", [Exponential(25), Deterministic(3), 0, Empirical([1, 2, 9]), Deterministic(25.5)])
 def test_times_that_rounding_leaves_alone(time: Any) -> None:
-    assert only(time) == []
+    assert [text for text in only(time) if not text.startswith("mapping: ")] == []
 
 
 @pytest.mark.parametrize("time", [Exponential(24.9), Deterministic(3.5), Empirical([1, 2.5]), Empirical([0, 2]), 0.5])
