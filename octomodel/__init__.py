@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from octomodel.comparison import compare as compare
     from octomodel.engine import simulate as simulate
     from octomodel.policies import Policy as Policy
+    from octomodel.replaying import replay as replay
+    from octomodel.replaying import replay_arrivals as replay_arrivals
     from octomodel.sweeping import sweep as sweep
     from octomodel.verification import verify as verify
 
@@ -38,6 +40,8 @@ _LAZY = {
     "simulate": "octomodel.engine",
     "sweep": "octomodel.sweeping",
     "Policy": "octomodel.policies",
+    "replay": "octomodel.replaying",
+    "replay_arrivals": "octomodel.replaying",
     "verify": "octomodel.verification",
     "mapping": "",
     "calibration": "",
@@ -70,6 +74,8 @@ __all__ = [
     "phases_by_time",
     "poisson",
     "renewal",
+    "replay",
+    "replay_arrivals",
     "select",
     "seq",
     "simulate",

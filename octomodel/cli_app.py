@@ -143,8 +143,9 @@ def run(
     load: Annotated[
         str | None,
         Parameter(
-            help="A kind (closed), a load as in a file ('{kind: poisson, rate: 1e-6}'), or a YAML or TOML file; default: "
-            "that of the bundled workflow or of the workflow's file."
+            help="A kind (closed), a load as in a file ('{kind: poisson, rate: 1e-6}'), a YAML or TOML file, or a table of "
+            "arrivals (.csv, .parquet) in the Azure LLM format or of one column; default: that of the bundled workflow or of the "
+            "workflow's file."
         ),
     ] = None,
     settings: Settings = None,

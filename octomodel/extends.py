@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from octomodel import checks, provenance
+from octomodel import checks, provenance, references
 from octomodel.errors import ModelError, Words, unknown
 from octomodel.schema import OLD_VERSION_KEY, TOP, VERSION
 
@@ -165,6 +165,8 @@ def _collect(data: Mapping[str, Any], name: str, chain: tuple[Path, ...], found:
         if not isinstance(base, str):
             raise ModelError(path, base, "the name of a preset or of a file")
         _extended(base, path, chain, found)
+    if chain:
+        data = references.rebased(data, os.path.relpath(chain[-1].parent, chain[0].parent))
     found.append(Layer(name, data))
 
 
@@ -210,6 +212,8 @@ def _preset(name: str, path: str) -> Layer:
 
 def _over(below: Any, above: Any) -> Any:
     if not isinstance(below, Mapping) or not isinstance(above, Mapping) or any(key in above for key in KINDS):
+        return above
+    if references.is_column(above):
         return above
     merged = {**below, **{key: _over(below.get(key), value) for key, value in above.items()}}
     return {key: value for key, value in merged.items() if value is not None}

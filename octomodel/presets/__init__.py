@@ -24,6 +24,9 @@ RUNNABLE: tuple[Kind, ...] = ("workflow", "textbook")
 TRACED = "llm_chat_code"
 """The workflow whose lengths and arrivals come from a trace."""
 
+REPLAYED = (TRACED, pylot.NAME)
+"""Workflows that replay the requests of a trace where they are given one."""
+
 UTILIZATION = 0.7
 _FOLDERS = {"workflow": "workflows", "textbook": "textbook", "hardware": "hardware"}
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from octomodel import faults, mapping
+from octomodel import replaying
 from octomodel.calibration import trace as traces
 from octomodel.calibration.trace import LlmTrace
 from octomodel.elements import Series
@@ -149,9 +149,7 @@ def arrivals(
     if span == 0.0:
         raise ModelError("trace", f"{len(trace)} requests at one time", "requests that arrive at two times at least")
     mean_gap = span / (len(trace) - 1)
-    speed = np.resize(system.tbu_speed, system.n_tbu)[~faults.dead_tbus(system)].sum()
-    work = mapping.profile_demand(workflow, system, None).sum()
-    cycles_per_second = work / (speed * utilization) / mean_gap
+    cycles_per_second = replaying.gap_cycles(workflow, system, utilization) / mean_gap
     turn, place = np.divmod(np.arange(requests), len(trace))
     seconds = trace.arrival_seconds[place] + turn * (span + mean_gap)
     cycles: NDArray[np.int64] = np.floor(seconds * cycles_per_second + 0.5).astype(np.int64)

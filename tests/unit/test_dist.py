@@ -564,12 +564,12 @@ def test_samples_from_a_file(tmp_path: Path) -> None:
         ),
         ("a,cycles\n1\n", "row 2, column cycles: got ['1']"),
         ('a,cycles\n"1\n2",2\n3,x\n', "row 4, column cycles: got 'x'"),
-        ("a,b\n1,2\n", "row 1: got 'cycles'; allowed: one column of the header: a, b"),
-        ("cycles,cycles\n1,2\n", "row 1: got 'cycles'"),
-        ("", "row 1: got 'cycles'"),
+        ("a,b\n1,2\n", "row 1: got 'cycles'; allowed: one of a, b"),
+        ("cycles,cycles\n1,2\n", "row 1: got 2 columns 'cycles'; allowed: each name once in the header"),
+        ("", "row 1: got nothing; allowed: a header with the column 'cycles'"),
         ("cycles\n", "allowed: at least one row under the header"),
         ('cycles\n"1\n', "allowed: comma-separated values"),
-        (b"cycles\n\xff\n", "got 'byte 7'; allowed: text in UTF-8"),
+        (b"cycles\n\xff\n", "got bytes that are not UTF-8; allowed: text in UTF-8"),
     ],
 )
 def test_a_file_that_holds_something_else_is_refused(tmp_path: Path, text: str | bytes, message: str) -> None:
