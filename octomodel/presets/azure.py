@@ -23,6 +23,8 @@ from octomodel.workflow import Workflow
 FILES = ("AzureLLMInferenceTrace_code.csv", "AzureLLMInferenceTrace_conv.csv")
 VARIABLE = "OCTOMODEL_DATA"
 SAMPLE = "azure_llm_sample.csv"
+BUNDLED = "sample"
+"""Instead of a file or folder: the bundled sample."""
 
 Data = str | os.PathLike[str] | None
 
@@ -34,7 +36,8 @@ def read(data: Data = None) -> LlmTrace:
     ----------
     data : path, optional
         A CSV file in the Azure LLM format, or a folder that holds one or both of ``FILES``, whose requests are
-        then merged. Default: the environment variable ``OCTOMODEL_DATA``, without it the bundled sample.
+        then merged; ``"sample"``: the bundled sample. Default: the environment variable ``OCTOMODEL_DATA``, without it the
+        sample.
 
     Returns
     -------
@@ -91,7 +94,8 @@ def describe(data: Data = None) -> str:
 
 
 def _where(data: Data) -> str:
-    return os.environ.get(VARIABLE, "") if data is None else os.fspath(data)
+    where = os.environ.get(VARIABLE, "") if data is None else os.fspath(data)
+    return "" if where == BUNDLED else where
 
 
 @contextlib.contextmanager

@@ -1,12 +1,15 @@
-"""The frames of the preset ``av_pylot``, replayed in order: from the public files, where a user has them."""
+"""The frames of the preset ``av_pylot``, replayed in order: from the public files, where a user has them, or a bundled sample."""
 
 from __future__ import annotations
 
 import csv
 import gzip
+import io
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import resources
+from importlib.resources.abc import Traversable
 from itertools import groupby
 from pathlib import Path
 
@@ -16,7 +19,7 @@ from numpy.typing import NDArray
 from octomodel.elements import Series
 from octomodel.errors import ModelError, Words
 from octomodel.phases import PhasePlan, phases_by_request
-from octomodel.presets.azure import VARIABLE, Data
+from octomodel.presets.azure import BUNDLED, VARIABLE, Data
 
 NAME = "av_pylot"
 TIMES = "pylot_operator_times.csv.gz"
@@ -57,21 +60,31 @@ class Frames:
     times: dict[str, NDArray[np.float64]]
 
 
-def folder(data: Data = None) -> Path | None:
-    """Return the folder with the frames: the one given, else that of ``OCTOMODEL_DATA`` if it has the files, else None."""
+def folder(data: Data = None) -> Traversable | None:
+    """Return the folder with the frames: the one given, else that of ``OCTOMODEL_DATA`` if it has the files, else None.
+
+    ``"sample"`` in either place is the bundled one, whose frames were made by us and not measured.
+    """
+    if is_sample(data):
+        return resources.files(__package__) / "samples"
     if data is not None:
         return Path(data)
     found = Path(os.environ.get(VARIABLE) or os.devnull)
-    return found if (found / TIMES).is_file() and (found / OBSTACLES).is_file() else None
+    return found if _times(found).is_file() and (found / OBSTACLES).is_file() else None
 
 
-def read(where: Path) -> Frames:
+def is_sample(data: Data = None) -> bool:
+    """Return whether ``folder`` is that of the bundled sample."""
+    return BUNDLED in (data, os.environ.get(VARIABLE) if data is None else None)
+
+
+def read(where: Traversable) -> Frames:
     """Return the frames in a folder.
 
     Parameters
     ----------
-    where : Path
-        Folder with ``TIMES`` (columns frame, op, ts_us, dur_us) and ``OBSTACLES`` (columns frame, n_obstacles).
+    where : path
+        Folder with ``TIMES``, packed or not (columns frame, op, ts_us, dur_us), and ``OBSTACLES`` (columns frame, n_obstacles).
 
     Returns
     -------
@@ -89,7 +102,7 @@ def read(where: Path) -> Frames:
         obstacles[_whole(place, "frame", row)] = _whole(place, "n_obstacles", row)
     names = {operator: attribute for attribute, operator in OPERATORS.items()}
     times: dict[str, dict[int, float]] = {attribute: {} for attribute in OPERATORS}
-    for place, row in _rows(where / TIMES, ("frame", "op", "ts_us", "dur_us")):
+    for place, row in _rows(_times(where), ("frame", "op", "ts_us", "dur_us")):
         attribute = names.get(row["op"])
         if attribute is None:
             continue
@@ -99,7 +112,7 @@ def read(where: Path) -> Frames:
         times[attribute][frame] = _whole(place, "dur_us", row) / 1000
     frames = sorted(set(obstacles).intersection(*times.values()))
     if not frames:
-        raise ModelError(str(where / TIMES), Words("no frame with all operators"), "one frame at least")
+        raise ModelError(str(_times(where)), Words("no frame with all operators"), "one frame at least")
     found = {attribute: np.array([each[frame] for frame in frames]) for attribute, each in times.items()}
     return Frames(np.array([obstacles[frame] for frame in frames], dtype=np.int64), found)
 
@@ -130,10 +143,16 @@ def phases(frames: Frames) -> PhasePlan:
     return phases_by_request(stretches)
 
 
-def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[str, dict[str, str]]]:
+def _times(where: Traversable) -> Traversable:
+    plain = where / TIMES.removesuffix(".gz")
+    return plain if plain.is_file() else where / TIMES
+
+
+def _rows(path: Traversable, columns: tuple[str, ...]) -> Iterator[tuple[str, dict[str, str]]]:
     """Yield the place of each row for messages, and the row."""
     try:
-        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
+        with path.open("rb") as raw:
+            file = io.TextIOWrapper(gzip.GzipFile(fileobj=raw) if path.name.endswith(".gz") else raw, encoding="utf-8")
             rows = csv.DictReader(file, strict=True)
             if tuple(rows.fieldnames or ()) != columns:
                 raise ModelError(str(path), list(rows.fieldnames or ()), f"the columns {', '.join(columns)}")
