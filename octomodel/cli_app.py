@@ -27,7 +27,7 @@ Settings = Annotated[
         "that begins with workflow. or load.",
     ),
 ]
-_WORKFLOW = "Name of a bundled workflow, or a YAML or TOML file."
+_WORKFLOW = "Name of a bundled workflow, a YAML or TOML file, or several at once with shares of work: av_pylot=3+early_exit=1."
 _HARDWARE = "Name of a bundled machine, or a YAML or TOML file; default: the machine in the workflow's file."
 
 app = App(
@@ -56,7 +56,9 @@ def presets(*, origins: Origins = False, as_json: Json = False) -> int:
 
 @app.command
 def show(
-    what: Annotated[str, Parameter(help="Name of a bundled workflow or machine, or a YAML or TOML file.")],
+    what: Annotated[
+        str, Parameter(help="Name of a bundled workflow or machine, a YAML or TOML file, or a mix: av_pylot=3+early_exit=1.")
+    ],
     /,
     *,
     hardware: Annotated[str | None, Parameter(help="Also show how the workflow is mapped on this machine.")] = None,

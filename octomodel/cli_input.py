@@ -11,7 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from octomodel import presets, references, replaying, units_read, yaml_io, yaml_text
+from octomodel import mixes_read, presets, references, replaying, units_read, yaml_io, yaml_text
 from octomodel.calibration.trace import AZURE_LLM_COLUMNS
 from octomodel.dist.columns import header, is_table_name
 from octomodel.errors import NOTHING, ModelError, Words, unknown
@@ -148,13 +148,15 @@ def check_cache() -> None:
 
 
 def described(text: str) -> Document:
-    """Return what a preset of either kind, or a YAML or TOML file, describes.
+    """Return what a preset of either kind, a YAML or TOML file, or a mix of such with shares (``a=3+b=1``), describes.
 
     Raises
     ------
     ModelError
         When the text is neither, or the file is refused.
     """
+    if _is_mix(text):
+        return mixes_read.from_words(text)
     if yaml_io.is_file_name(text):
         return yaml_io.read_file(text)
     for kind in presets.KINDS:
@@ -174,7 +176,7 @@ def workflow(text: str) -> Document:
     ModelError
         When there is no such preset, or the file is refused or holds no workflow.
     """
-    if not yaml_io.is_file_name(text) and text not in presets.runnable():
+    if not _is_mix(text) and not yaml_io.is_file_name(text) and text not in presets.runnable():
         raise _no_such("workflow", text, presets.runnable())
     document = described(text)
     if document.workflow is None:
@@ -326,6 +328,11 @@ def _arrivals(table: str) -> str:
         return AZURE_LLM_COLUMNS[0] if AZURE_LLM_COLUMNS[0] in names else names[0]
     known = ", ".join(names[:16])
     raise ModelError("--load", table, f"'{{kind: trace, file: {table}, column: NAME, unit: ms}}', NAME one of {known}")
+
+
+def _is_mix(text: str) -> bool:
+    """Return whether a text names several workflows, and not a file that has a plus sign in its name."""
+    return "+" in text and not Path(text).exists()
 
 
 def _no_such(path: str, text: str, known: Sequence[str]) -> ModelError:

@@ -178,15 +178,21 @@ def _extended(base: str, path: str, chain: tuple[Path, ...], found: list[Layer])
         return
     if not chain:
         raise ModelError(path, base, "a preset: only a file can extend files")
-    target = _inside(base, path, chain[-1].parent, chain[0].parent)
+    target = inside(base, path, chain[-1].parent, chain[0].parent)
     if target in chain:
         circle = " -> ".join(each.name for each in (*chain, target))
         raise ModelError(path, base, f"files that do not extend each other in a circle: {circle}")
     _collect(yaml_io.read_plain(target), base, (*chain, target), found)
 
 
-def _inside(base: str, path: str, folder: Path, root: Path) -> Path:
-    """Return the file of a name, in or below the folder of the file that was opened first, links followed."""
+def inside(base: str, path: str, folder: Path, root: Path) -> Path:
+    """Return the file of a name, in or below the folder of the file that was opened first, links followed.
+
+    Raises
+    ------
+    ModelError
+        When it is elsewhere, or the name is no relative one.
+    """
     allowed = "a file in the folder of the first file or below it"
     if "\0" in base or os.path.isabs(base):
         raise ModelError(path, base, f"{allowed}, by a relative name")
@@ -213,7 +219,7 @@ def _preset(name: str, path: str) -> Layer:
 def _over(below: Any, above: Any) -> Any:
     if not isinstance(below, Mapping) or not isinstance(above, Mapping) or any(key in above for key in KINDS):
         return above
-    if references.is_column(above):
+    if references.is_column(above) or ("mix" in above and "program" in below) or ("program" in above and "mix" in below):
         return above
     merged = {**below, **{key: _over(below.get(key), value) for key, value in above.items()}}
     return {key: value for key, value in merged.items() if value is not None}

@@ -92,14 +92,26 @@ def is_column(data: Mapping[str, Any]) -> bool:
 
 
 def rebased(data: Mapping[str, Any], folder: str) -> dict[str, Any]:
-    """Return a description whose tables are named from where ``folder`` is named from, not from that folder itself."""
+    """Return a description whose tables and parts of mixes are named from where ``folder`` is, instead of from that folder."""
     if folder in ("", "."):
         return dict(data)
 
     def moved(value: Any) -> Any:
         if isinstance(value, Mapping):
-            return {key: _moved(each, folder) if key == "file" else moved(each) for key, each in value.items()}
+            return {
+                key: _moved(each, folder) if key == "file" else parts_moved(each) if key == "parts" else moved(each)
+                for key, each in value.items()
+            }
         return [moved(each) for each in value] if isinstance(value, list) else value
+
+    def parts_moved(value: Any) -> Any:
+        """Move the files that a mix names."""
+        if not isinstance(value, Mapping):
+            return value
+        return {
+            name: _moved(part, folder) if isinstance(part, str) and part.endswith((".yaml", ".yml", ".toml")) else moved(part)
+            for name, part in value.items()
+        }
 
     result = dict(data)
     for part in PARTS:

@@ -12,6 +12,7 @@ from octomodel.dist.base import LAWS
 from octomodel.dist.empirical import ORIGIN
 from octomodel.hardware_values import INTEGERS, OPTIONAL, PATHS, RATES
 from octomodel.load import KINDS
+from octomodel.mixes import OF
 from octomodel.program import KINDS as TASK_KINDS
 from octomodel.provenance import KEYS as PROVENANCE_KEYS
 from octomodel.provenance import TAGS
@@ -89,7 +90,9 @@ def schema() -> Node:
         "then": {"properties": whole},
         "$defs": {
             "name": {"type": "string", "pattern": f"^{checks.NAME.pattern}$"},
-            "workflow": _workflow(),
+            "workflow": {"anyOf": [_ref("single"), _ref("mix")]},
+            "single": _workflow(),
+            "mix": _mix(),
             "hardware": _hardware(),
             "load": _load(),
             "provenance": _object({**dict.fromkeys(PROVENANCE_KEYS, text), "tag": {"enum": list(TAGS)}}, PROVENANCE_KEYS[:2]),
@@ -231,13 +234,31 @@ def _phases(values: Node) -> Node:
     return {"anyOf": [_map(values), {"type": "null"}]}
 
 
-def _workflow() -> Node:
-    name = _ref("name")
+def _plan() -> Node:
+    """Return the form of the phases of a workflow."""
     stretch = {"request": {"type": "integer", "minimum": 1}, "time": _quantity("whole cycles", minimum=1)}
     plans = [
-        _object({"by": {"const": by}, "cycle": _list(_pair(name, length), minItems=1)}, ("by", "cycle"))
+        _object({"by": {"const": by}, "cycle": _list(_pair(_ref("name"), length), minItems=1)}, ("by", "cycle"))
         for by, length in stretch.items()
     ]
+    return {"anyOf": [*plans, {"type": "null"}]}
+
+
+def _mix() -> Node:
+    shares = _map({"type": "number", "minimum": 0})
+    properties: Node = {
+        "mix": _ref("name"),
+        "parts": _map({"anyOf": [{"type": "string"}, _ref("single")]}),
+        "shares": shares,
+        "of": {"enum": list(OF)},
+        "phases": _plan(),
+        "phase_shares": {"anyOf": [_map(shares), {"type": "null"}]},
+    }
+    return _object(properties, ("mix", "parts", "shares"))
+
+
+def _workflow() -> Node:
+    name = _ref("name")
     series = _list({"type": "number"}, minItems=1)
     told: Node = {**dict.fromkeys(ORIGIN, {"type": ["string", "null"]}), "repeat": {"type": "boolean"}}
     column = _or_column(_object({"values": series, **told}, ["values"]), "values")
@@ -248,7 +269,7 @@ def _workflow() -> Node:
         "deadline_cycles": _quantity("whole cycles", "null", minimum=1),
         "milestones": {"type": ["array", "null"], "items": name, "uniqueItems": True},
         "attributes": {"anyOf": [_map({"anyOf": [_ref("law"), series, column]}), {"type": "null"}]},
-        "phases": {"anyOf": [*plans, {"type": "null"}]},
+        "phases": _plan(),
         "program": _ref("program"),
     }
     return _object(properties, ("name", "program"))

@@ -12,7 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from octomodel import checks, extends, provenance, references, schema, toml_text, units_read, yaml_text
+from octomodel import checks, extends, mixes_read, provenance, references, schema, toml_text, units_read, yaml_text
 from octomodel.dist.empirical import ORIGIN
 from octomodel.errors import ModelError, Words
 from octomodel.hardware import System
@@ -102,7 +102,7 @@ def joined(documents: Sequence[object], name: str) -> dict[str, Any]:
     return result
 
 
-def from_dict(data: object, path: str, file: Path | None = None) -> Document:
+def from_dict(data: object, path: str, file: Path | None = None, *, mixes: bool = True) -> Document:
     """Return what plain data describe.
 
     Parameters
@@ -113,6 +113,8 @@ def from_dict(data: object, path: str, file: Path | None = None) -> Document:
         What errors begin with.
     file : Path, optional
         Where it stands, beside or above the files that it extends; default: it may extend presets only.
+    mixes : bool
+        Whether its workflow may be a mix of others.
 
     Raises
     ------
@@ -123,6 +125,8 @@ def from_dict(data: object, path: str, file: Path | None = None) -> Document:
     extends.check_head(data, path)
     stack = extends.layers(checks.mapping(path, data), path, file)
     whole = extends.laid(stack)
+    if not mixes:
+        mixes_read.refuse(whole.get("workflow"), f"{path}.workflow")
     try:
         return _document(whole, path, None if file is None else Place(file.parent))
     except ModelError as error:
@@ -158,14 +162,19 @@ def changed(document: Document, changes: Mapping[str, Any], path: str, place: Pl
 
 
 def _document(data: Mapping[str, Any], path: str, place: Place | None) -> Document:
-    fields = references.expanded(units_read.converted(data, path), path, place, units_read.clock(data, path))
+    clock = units_read.clock(data, path)
+    fields = references.expanded(units_read.converted(data, path), path, place, clock)
     title = fields.get("title") or ""
     sources = checks.sequence(f"{path}.sources", fields.get("sources") or [], "a list of texts")
     for key, text in [("title", title), *((f"sources[{i}]", source) for i, source in enumerate(sources))]:
         if not isinstance(text, str):
             raise ModelError(f"{path}.{key}", text, "a text")
     has = {key: fields[key] for key in ("workflow", "hardware", "load") if fields.get(key) is not None}
-    workflow = Workflow.from_dict(has["workflow"], f"{path}.workflow") if "workflow" in has else None
+    workflow = None
+    if mixes_read.is_mix(has.get("workflow")):
+        workflow = mixes_read.from_dict(has["workflow"], f"{path}.workflow", place, clock)
+    elif "workflow" in has:
+        workflow = Workflow.from_dict(has["workflow"], f"{path}.workflow")
     hardware = System.from_dict(has["hardware"], f"{path}.hardware") if "hardware" in has else None
     if fields.get("provenance"):
         given = _provenance(f"{path}.provenance", fields["provenance"], has)

@@ -252,7 +252,8 @@ def put(data: dict[str, Any], place: str, value: Any) -> dict[str, Any]:
 def mappings(data: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the mappings of a description, each to be changed and changed back, but not those by the names of a user."""
     for place, value in places(data, "f").items():
-        if isinstance(value, dict) and not place.endswith((".attributes", ".phases.n")) and not place.endswith("].phases"):
+        by_name = (".attributes", ".phases.n", "].phases", ".parts", ".shares", ".phase_shares", ".phase_shares.n")
+        if isinstance(value, dict) and not place.endswith(by_name):
             yield place.replace("provenance.workflow.in_bytes", "provenance[workflow.in_bytes]"), value
 
 
@@ -267,6 +268,9 @@ def wholes() -> list[dict[str, Any]]:
     found.extend({"schema_version": 1, "load": {"kind": kind, **rate[kind]}} for kind in KINDS)
     given = {"name": "w", "program": [{"task": "a", "time": 1}], "attributes": {"tokens": {"values": [1, 2]}}}
     found.append({"schema_version": 1, "workflow": given})
+    several = {"mix": "m", "parts": {"x": {**given, "phases": None}, "y": "tandem"}, "shares": {"x": 1, "y": 2}, "of": "work"}
+    several |= {"phases": {"by": "request", "cycle": [["m", 5], ["n", 6]]}, "phase_shares": {"n": {"x": 0, "y": 1}}}
+    found.append({"schema_version": 1, "workflow": several})
     return found
 
 
