@@ -98,7 +98,7 @@ def show(
         found = cli_show.data(described, system)
         if placed is not None:
             found["mapping"] = cli_placement.data(placed)
-        print(json.dumps(found, indent=2))
+        print(json.dumps(found, indent=2, allow_nan=False))
     elif described is not None:
         cli_show.print_workflow(described, document)
         if placed is not None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from octomodel import mixes_read, presets, references, replaying, units_read, yaml_io, yaml_text
 from octomodel.calibration.trace import AZURE_LLM_COLUMNS
-from octomodel.dist.columns import header, is_table_name
+from octomodel.dist.columns import header, is_table_name, printable
 from octomodel.errors import NOTHING, ModelError, Words, unknown
 from octomodel.hardware import System
 from octomodel.hardware_values import PATHS
@@ -326,7 +326,7 @@ def _arrivals(table: str) -> str:
     names = header(table)
     if AZURE_LLM_COLUMNS[0] in names or len(names) == 1:
         return AZURE_LLM_COLUMNS[0] if AZURE_LLM_COLUMNS[0] in names else names[0]
-    known = ", ".join(names[:16])
+    known = ", ".join(printable(names[:16]))
     raise ModelError("--load", table, f"'{{kind: trace, file: {table}, column: NAME, unit: ms}}', NAME one of {known}")
 
 

@@ -157,7 +157,12 @@ def position(place: str, name: str, known: Sequence[str]) -> int:
     for character, words in _FOREIGN.items():
         if len(known) == 1 and character in known[0]:
             raise ModelError(place, known[0], f"a header with the column {name!r}; fields with commas between, not {words}")
-    raise unknown(place, name, known)
+    raise unknown(place, name, printable(known))
+
+
+def printable(names: Sequence[str]) -> list[str]:
+    """Return names as a message may show them."""
+    return [name if name.isprintable() else repr(name)[1:-1] for name in names]
 
 
 def parser(least: float) -> Parser:

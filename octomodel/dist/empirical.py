@@ -16,7 +16,7 @@ from octomodel.errors import ModelError
 
 from . import columns
 from .base import F64, Law
-from .checks import checked, numbers, set_moments
+from .checks import checked, finite_squares, numbers, set_moments
 
 ORIGIN = ("file", "column", "unit", "sha256")
 """What is told of a table from which values come."""
@@ -57,7 +57,9 @@ class Empirical(Law):
         for name in ORIGIN:
             if not isinstance(getattr(self, name), str | None):
                 raise ModelError(f"Empirical.{name}", getattr(self, name), "a text")
-        set_moments(self, float(self._values.mean()), float(self._values.var()))
+        with finite_squares("Empirical.samples", self.samples):
+            mean, variance = float(self._values.mean()), float(self._values.var())
+        set_moments(self, mean, variance)
 
     @classmethod
     def from_csv(cls, path: str | os.PathLike[str], column: str) -> Empirical:

@@ -64,7 +64,7 @@ def _opened(path: str, file: IO[bytes]) -> Any:
 
 
 def _damaged(path: str, error: Exception) -> ModelError:
-    return ModelError(path, Words(str(error).splitlines()[0]), "a Parquet file that can be read")
+    return ModelError(path, Words(ascii(str(error))[1:-1]), "a Parquet file that can be read")
 
 
 def _column(path: str, name: str, found: Any, rows: Any, least: float, stamps: bool) -> Column:

@@ -57,6 +57,7 @@ def test_time_stamps_are_nanoseconds_whatever_their_zone(tmp_path: Path) -> None
         ("", "FILE, row 1: got nothing; allowed: a header with the column 'cycles'"),
         ("\n\n", "FILE, row 1: got nothing; allowed: a header"),
         ("a,cycle\n1,2\n", "FILE, row 1: got 'cycles'; allowed: did you mean 'cycle'? one of a, cycle"),
+        ("a\x1b[2J,b\n1,2\n", "FILE, row 1: got 'cycles'; allowed: one of a\\x1b[2J, b"),
         ("cycles,a,cycles\n1,2,3\n", "FILE, row 1: got 2 columns 'cycles'; allowed: each name once in the header"),
         ("a;cycles\n1;2\n", "FILE, row 1: got 'a;cycles'; allowed: a header with the column 'cycles'; fields with commas betwe"),
         ("a\tcycles\n1\t2\n", "fields with commas between, not tabs"),

@@ -7,6 +7,7 @@ import dataclasses
 import json
 import math
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -598,3 +599,19 @@ def test_a_measured_file(shared_data: Path) -> None:
 def test_a_uniform_law_of_huge_values_has_no_variance_that_is_a_float() -> None:
     law = dist.Uniform(0, 1e200)
     assert (law.mean, law.cv) == (5e199, math.inf)
+
+
+@pytest.mark.parametrize(
+    ("make", "path"),
+    [
+        (lambda: dist.HyperExponential([0.5, 0.5], [1e160, 1]), "HyperExponential.means"),
+        (lambda: dist.PhaseType([1.0], [[-1e-160]]), "PhaseType.T"),
+        (lambda: dist.Empirical([1, 1e160]), "Empirical.samples"),
+        (lambda: dist.Mixture([0.5, 0.5], [dist.Deterministic(1e160), dist.Exponential(1)]), "Mixture.laws"),
+        (lambda: dist.BoundedPareto(1.5, 1e-160, 1e160), "BoundedPareto.high"),
+    ],
+)
+def test_values_without_finite_squares_are_refused(make: Callable[[], dist.Law], path: str) -> None:
+    with pytest.raises(ModelError, match="allowed: values that are finite when squared") as caught:
+        make()
+    assert caught.value.path == path

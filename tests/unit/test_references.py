@@ -302,6 +302,14 @@ def test_a_run_of_a_table_of_arrivals(folder: Path, capsys: pytest.CaptureFixtur
     assert '"requests": 3,' in capsys.readouterr().out
 
 
+def test_show_says_where_values_come_from(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["show", str(folder / "f.yaml")]) == cli.DONE
+    out = capsys.readouterr().out
+    assert "attribute context: 3 values, mean 2,699.33, column ContextTokens of data/calls.csv\n" in out
+    assert "attribute generated: 3 values, mean 15, not repeated, column GeneratedTokens of data/calls.csv\n" in out
+    assert "CV 0.722, column ContextTokens of data/calls.csv\n" in out
+
+
 def test_units_and_their_factors() -> None:
     assert references.factor_of("p", "kcycles", None) == 1000
     assert references.factor_of("p", "ms", Fraction(10**9)) == 10**6
