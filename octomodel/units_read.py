@@ -79,6 +79,8 @@ def _walk(node: Node, data: Any, path: str, clock: Clock) -> Any:
         others = node.get("additionalProperties") or {}
         return {key: _walk(known.get(key, others), value, f"{path}.{key}", clock) for key, value in data.items()}
     if isinstance(data, list):
+        if all(type(item) in (int, float) for item in data):
+            return data
         first = node.get("prefixItems", ())
         rest = node.get("items", {})
         return [
