@@ -237,7 +237,16 @@ def _changed(document: Document, changes: Mapping[str, Any], part: str) -> Docum
         raise ModelError(f"--set {place.removeprefix('hardware.')}", error.value, error.allowed) from None
 
 
-def load(text: str | None, name: str, beside: Document, system: System, changed: Changes, requests: int | None) -> Load:
+def load(
+    text: str | None,
+    name: str,
+    beside: Document,
+    system: System,
+    changed: Changes,
+    requests: int | None,
+    *,
+    enough: int | None = None,
+) -> Load:
     """Return the load of a command line.
 
     Parameters
@@ -255,6 +264,8 @@ def load(text: str | None, name: str, beside: Document, system: System, changed:
         ``in_flight``, ``split`` ..., and ``utilization`` of a trace.
     requests : int or None
         Number of requests; None: that of the load, else 1000.
+    enough : int, optional
+        Number of requests where the command line says none, whatever the load says; fewer where a trace is shorter.
 
     Raises
     ------
@@ -266,6 +277,9 @@ def load(text: str | None, name: str, beside: Document, system: System, changed:
         if "requests" in settings:
             raise ModelError("--set load.requests", settings["requests"], "either this or --requests")
         settings["requests"] = requests
+    asked = "requests" in settings
+    if enough is not None:
+        settings.setdefault("requests", enough)
     if text is None and name in presets.runnable():
         count = settings.pop("requests", REQUESTS)
         found = presets.load(name, system, requests=count, utilization=settings.pop("utilization", None))
@@ -273,6 +287,8 @@ def load(text: str | None, name: str, beside: Document, system: System, changed:
         found = beside.load or Closed() if text is None else _load(text, system)
         if found.requests is None and not isinstance(found, Trace):
             settings.setdefault("requests", REQUESTS)
+    if isinstance(found, Trace) and not asked and enough is not None and not settings.get("repeat", found.repeat):
+        settings["requests"] = min(enough, len(found.arrival_cycles))
     if "utilization" in settings:
         share = settings.pop("utilization")
         if not isinstance(found, Trace) or beside.workflow is None:

@@ -140,6 +140,38 @@ def header(path: str | os.PathLike[str]) -> tuple[str, ...]:
             return tuple(next(_rows(name, text), (0, []))[1])
 
 
+def rows(path: str | os.PathLike[str], names: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield the rows of a CSV file as texts.
+
+    Parameters
+    ----------
+    path : path
+        As for ``read``.
+    names : sequence of str
+        All columns, in the order of the header.
+
+    Yields
+    ------
+    (str, dict of str to str)
+        Where the row stands, for messages; its entries by column.
+
+    Raises
+    ------
+    ModelError
+        When the file cannot be read, has other columns, or a row has another number of fields.
+    """
+    name = os.fspath(path)
+    with _opened(name) as file, _text(name, file) as text:
+        found = _rows(name, text)
+        known = next(found, (1, []))[1]
+        if tuple(known) != tuple(names):
+            raise ModelError(f"{name}, row 1", printable(known), f"the columns {', '.join(names)}")
+        for line, row in found:
+            if len(row) != len(names):
+                raise ModelError(f"{name}, row {line}", row, f"{len(names)} fields, as in the header")
+            yield f"{name}, row {line}", dict(zip(names, row, strict=True))
+
+
 def position(place: str, name: str, known: Sequence[str]) -> int:
     """Return where a column stands in a header.
 

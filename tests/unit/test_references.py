@@ -296,6 +296,34 @@ def test_the_command_line_names_tables(folder: Path, monkeypatch: pytest.MonkeyP
     assert wf.attributes["context"] == Series(np.array([10.0, 8, 27]))
 
 
+def test_a_comparison_takes_as_many_requests_as_a_trace_has(folder: Path) -> None:
+    document, system, nothing = cli_input.workflow("early_exit"), om.System(2, 2), cli_input.changes([])
+    table = str(folder / "data" / "calls.csv")
+    load = cli_input.load(table, "early_exit", document, system, nothing, None, enough=1000)
+    assert load.requests == 3
+    load = cli_input.load(table, "early_exit", document, system, cli_input.changes(["load.repeat=true"]), None, enough=7)
+    assert load.requests == 7
+    load = cli_input.load("{kind: closed, requests: 5}", "early_exit", document, system, nothing, None, enough=1000)
+    assert load.requests == 1000
+    with pytest.raises(ModelError, match="load.requests: got 4; allowed: at most 3, the length of the trace, or repeat"):
+        cli_input.load(table, "early_exit", document, system, nothing, 4, enough=None)
+
+
+def test_a_parquet_table_in_a_description(folder: Path) -> None:
+    arrow = pytest.importorskip("pyarrow")
+    from pyarrow.parquet import write_table
+
+    write_table(arrow.table({"us": [2.0, 0.5], "at": np.array([5, 2000], "datetime64[ns]")}), folder / "t.parquet")
+    document = read(
+        workflow(time="{law: empirical, file: t.parquet, column: us, unit: us}", rest="clock_hz: 1 GHz")
+        + "load: {kind: trace, file: t.parquet, column: at}\n",
+        folder,
+    )
+    assert document.workflow is not None and isinstance(document.load, Trace)
+    assert document.workflow.tasks[0].time.law == Empirical([500, 2000])
+    assert document.load.arrival_cycles.tolist() == [0, 1995]
+
+
 def test_a_run_of_a_table_of_arrivals(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["run", "early_exit", "--hardware", "edge_cluster", "--load", str(folder / "data" / "calls.csv"), "--json"]
     assert cli.main(words) == cli.DONE
