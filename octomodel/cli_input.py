@@ -330,7 +330,10 @@ def _load(text: str, system: System) -> Load:
             raise ModelError(text, Words("no load"), "a file with a load")
         return found
     clock = Fraction(system.clock_hz)
-    data = {"kind": "trace", "file": text, "column": _arrivals(text)} if is_table_name(text) else yaml_text.parse(text, "--load")
+    if is_table_name(text) and ": " not in text:
+        data: Any = {"kind": "trace", "file": text, "column": _arrivals(text)}
+    else:
+        data = yaml_text.parse(text, "--load")
     if isinstance(data, str):
         data = {"kind": data}
     data = units_read.converted_part("load", data, "--load", clock)

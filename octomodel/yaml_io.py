@@ -128,7 +128,8 @@ def from_dict(data: object, path: str, file: Path | None = None, *, mixes: bool 
     if not mixes:
         mixes_read.refuse(whole.get("workflow"), f"{path}.workflow")
     try:
-        return _document(whole, path, None if file is None else Place(file.parent))
+        # of a link, the folder of what it leads to: there also lies what it extends
+        return _document(whole, path, None if file is None else Place((file.resolve() if file.is_symlink() else file).parent))
     except ModelError as error:
         raise extends.blamed(error, path, stack) from None
 

@@ -309,6 +309,22 @@ def test_a_comparison_takes_as_many_requests_as_a_trace_has(folder: Path) -> Non
         cli_input.load(table, "early_exit", document, system, nothing, 4, enough=None)
 
 
+def test_a_linked_description_names_tables_from_where_it_is(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "link.yaml").symlink_to(folder / "f.yaml")
+    assert yaml_io.read_file(tmp_path / "link.yaml") == yaml_io.read_file(folder / "f.yaml")
+
+
+def test_a_sweep_of_a_mix_under_a_trace(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder / "data")
+    study = "workflow: early_exit=2+tandem\nhardware: edge_6c\nover: {tbu.switch_cycles: [16, 64]}\n"
+    Path("study.yaml").write_text(study + "load:\n  kind: trace\n  column: TIMESTAMP\n  file: calls.csv\n")
+    assert cli.main(["sweep", "study.yaml", "--out", "study.nc", "--json"]) == cli.DONE
+    assert '"failed": 0' in capsys.readouterr().out
+    assert om.load("study.nc")["requests_ended"].values.ravel().tolist() == [3, 3]
+
+
 def test_a_parquet_table_in_a_description(folder: Path) -> None:
     arrow = pytest.importorskip("pyarrow")
     from pyarrow.parquet import write_table
