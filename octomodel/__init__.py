@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from octomodel.importers import from_chakra as from_chakra
     from octomodel.importers import from_wfcommons as from_wfcommons
     from octomodel.policies import Policy as Policy
+    from octomodel.replaying import replay as replay
+    from octomodel.replaying import replay_arrivals as replay_arrivals
     from octomodel.sweeping import sweep as sweep
     from octomodel.verification import verify as verify
 
@@ -42,6 +44,8 @@ _LAZY = {
     "simulate": "octomodel.engine",
     "sweep": "octomodel.sweeping",
     "Policy": "octomodel.policies",
+    "replay": "octomodel.replaying",
+    "replay_arrivals": "octomodel.replaying",
     "verify": "octomodel.verification",
     "mapping": "",
     "calibration": "",
@@ -74,6 +78,8 @@ __all__ = [
     "phases_by_time",
     "poisson",
     "renewal",
+    "replay",
+    "replay_arrivals",
     "select",
     "seq",
     "simulate",

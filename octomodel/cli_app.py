@@ -27,7 +27,7 @@ Settings = Annotated[
         "that begins with workflow. or load.",
     ),
 ]
-_WORKFLOW = "Name of a bundled workflow, or a YAML or TOML file."
+_WORKFLOW = "Name of a bundled workflow, a YAML or TOML file, or several at once with shares of work: av_pylot=3+early_exit=1."
 _HARDWARE = "Name of a bundled machine, or a YAML or TOML file; default: the machine in the workflow's file."
 
 app = App(
@@ -56,7 +56,9 @@ def presets(*, origins: Origins = False, as_json: Json = False) -> int:
 
 @app.command
 def show(
-    what: Annotated[str, Parameter(help="Name of a bundled workflow or machine, or a YAML or TOML file.")],
+    what: Annotated[
+        str, Parameter(help="Name of a bundled workflow or machine, a YAML or TOML file, or a mix: av_pylot=3+early_exit=1.")
+    ],
     /,
     *,
     hardware: Annotated[str | None, Parameter(help="Also show how the workflow is mapped on this machine.")] = None,
@@ -96,7 +98,7 @@ def show(
         found = cli_show.data(described, system)
         if placed is not None:
             found["mapping"] = cli_placement.data(placed)
-        print(json.dumps(found, indent=2))
+        print(json.dumps(found, indent=2, allow_nan=False))
     elif described is not None:
         cli_show.print_workflow(described, document)
         if placed is not None:
@@ -177,8 +179,9 @@ def run(
     load: Annotated[
         str | None,
         Parameter(
-            help="A kind (closed), a load as in a file ('{kind: poisson, rate: 1e-6}'), or a YAML or TOML file; default: "
-            "that of the bundled workflow or of the workflow's file."
+            help="A kind (closed), a load as in a file ('{kind: poisson, rate: 1e-6}'), a YAML or TOML file, or a table of "
+            "arrivals (.csv, .parquet) in the Azure LLM format or of one column; default: that of the bundled workflow or of the "
+            "workflow's file."
         ),
     ] = None,
     settings: Settings = None,

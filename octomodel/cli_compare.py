@@ -55,8 +55,8 @@ def compare(
     assert document.workflow is not None
     system = cli_input.hardware(hardware, document, changed)
     described = cli_input.with_changes(document.workflow, system, changed)
-    wanted = enough(described, system) if requests is None else requests
-    source = cli_input.load(load, workflow, document, system, changed, wanted)
+    wanted = enough(described, system) if requests is None else None
+    source = cli_input.load(load, workflow, document, system, changed, requests, enough=wanted)
     begun = time.perf_counter()
     found = compare_on(
         described,

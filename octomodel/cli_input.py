@@ -11,11 +11,14 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from octomodel import presets, units_read, yaml_io, yaml_text
+from octomodel import mixes_read, presets, references, replaying, units_read, yaml_io, yaml_text
+from octomodel.calibration.trace import AZURE_LLM_COLUMNS
+from octomodel.dist.columns import header, is_table_name, printable
 from octomodel.errors import NOTHING, ModelError, Words, unknown
 from octomodel.hardware import System
 from octomodel.hardware_values import PATHS
-from octomodel.load import KINDS, UNLIMITED, Closed, Load
+from octomodel.load import KINDS, UNLIMITED, Closed, Load, Trace
+from octomodel.references import COMMAND_LINE
 from octomodel.workflow import Workflow
 from octomodel.yaml_io import Document
 
@@ -145,19 +148,21 @@ def check_cache() -> None:
 
 
 def described(text: str) -> Document:
-    """Return what a preset of either kind, or a YAML or TOML file, describes.
+    """Return what a preset of either kind, a YAML or TOML file, or a mix of such with shares (``a=3+b=1``), describes.
 
     Raises
     ------
     ModelError
         When the text is neither, or the file is refused.
     """
+    if _is_mix(text):
+        return mixes_read.from_words(text)
     if yaml_io.is_file_name(text):
         return yaml_io.read_file(text)
     for kind in presets.KINDS:
         if text in presets.names(kind):
             found = presets.document(kind, text)
-            if text == presets.TRACED:
+            if text in presets.REPLAYED:
                 return Document(presets.workflow(text), None, None, found.title, found.sources)
             return found
     raise _no_such("preset", text, [name for kind in presets.KINDS for name in presets.names(kind)])
@@ -171,7 +176,7 @@ def workflow(text: str) -> Document:
     ModelError
         When there is no such preset, or the file is refused or holds no workflow.
     """
-    if not yaml_io.is_file_name(text) and text not in presets.runnable():
+    if not _is_mix(text) and not yaml_io.is_file_name(text) and text not in presets.runnable():
         raise _no_such("workflow", text, presets.runnable())
     document = described(text)
     if document.workflow is None:
@@ -224,7 +229,7 @@ def with_changes(workflow: Workflow, system: System | None, changed: Changes) ->
 
 def _changed(document: Document, changes: Mapping[str, Any], part: str) -> Document:
     try:
-        return yaml_io.changed(document, {f"{part}.{key}": value for key, value in changes.items()}, "--set")
+        return yaml_io.changed(document, {f"{part}.{key}": value for key, value in changes.items()}, "--set", COMMAND_LINE)
     except ModelError as error:
         place = error.path.removeprefix("--set.")
         if place.startswith("changes["):
@@ -232,14 +237,23 @@ def _changed(document: Document, changes: Mapping[str, Any], part: str) -> Docum
         raise ModelError(f"--set {place.removeprefix('hardware.')}", error.value, error.allowed) from None
 
 
-def load(text: str | None, name: str, beside: Document, system: System, changed: Changes, requests: int | None) -> Load:
+def load(
+    text: str | None,
+    name: str,
+    beside: Document,
+    system: System,
+    changed: Changes,
+    requests: int | None,
+    *,
+    enough: int | None = None,
+) -> Load:
     """Return the load of a command line.
 
     Parameters
     ----------
     text : str or None
-        A YAML or TOML file with a load; a kind (``closed``); a load as in a file (``{kind: poisson, rate: 1e-6}``).
-        None: that of the workflow's preset or file, else a closed load.
+        A YAML or TOML file with a load; a table of arrivals (``.csv``); a kind (``closed``); a load as in a file
+        (``{kind: poisson, rate: 1e-6}``). None: that of the workflow's preset or file, else a closed load.
     name : str
         Of the workflow, as on the command line.
     beside : Document
@@ -247,9 +261,11 @@ def load(text: str | None, name: str, beside: Document, system: System, changed:
     system : System
         Machine that the load of a preset is scaled to.
     changed : Changes
-        ``in_flight``, ``split`` ..., and ``utilization`` where the load follows a trace.
+        ``in_flight``, ``split`` ..., and ``utilization`` of a trace.
     requests : int or None
         Number of requests; None: that of the load, else 1000.
+    enough : int, optional
+        Number of requests where the command line says none, whatever the load says; fewer where a trace is shorter.
 
     Raises
     ------
@@ -261,15 +277,25 @@ def load(text: str | None, name: str, beside: Document, system: System, changed:
         if "requests" in settings:
             raise ModelError("--set load.requests", settings["requests"], "either this or --requests")
         settings["requests"] = requests
+    asked = "requests" in settings
+    if enough is not None:
+        settings.setdefault("requests", enough)
     if text is None and name in presets.runnable():
         count = settings.pop("requests", REQUESTS)
         found = presets.load(name, system, requests=count, utilization=settings.pop("utilization", None))
     else:
         found = beside.load or Closed() if text is None else _load(text, system)
-        if found.requests is None:
+        if found.requests is None and not isinstance(found, Trace):
             settings.setdefault("requests", REQUESTS)
-    if "requests" in settings:
-        found = found.with_(requests=settings.pop("requests"))
+    if isinstance(found, Trace) and not asked and enough is not None and not settings.get("repeat", found.repeat):
+        settings["requests"] = min(enough, len(found.arrival_cycles))
+    if "utilization" in settings:
+        share = settings.pop("utilization")
+        if not isinstance(found, Trace) or beside.workflow is None:
+            raise ModelError("--set load.utilization", share, f"no utilization of a load of kind {found.kind}: of a trace only")
+        found = replaying.at_utilization(found, with_changes(beside.workflow, system, changed), system, share)
+    if "requests" in settings and not settings.keys() - {"requests"}:
+        return found.with_(requests=settings["requests"])
     if not settings:
         return found
     if "in_flight" in settings and settings["in_flight"] is None:
@@ -303,10 +329,29 @@ def _load(text: str, system: System) -> Load:
         if found is None:
             raise ModelError(text, Words("no load"), "a file with a load")
         return found
-    data = yaml_text.parse(text, "--load")
+    clock = Fraction(system.clock_hz)
+    if is_table_name(text) and ": " not in text:
+        data: Any = {"kind": "trace", "file": text, "column": _arrivals(text)}
+    else:
+        data = yaml_text.parse(text, "--load")
     if isinstance(data, str):
         data = {"kind": data}
-    return Load.from_dict(units_read.converted_part("load", data, "--load", Fraction(system.clock_hz)), "--load")
+    data = units_read.converted_part("load", data, "--load", clock)
+    return Load.from_dict(references.expanded_part("load", data, "--load", COMMAND_LINE, clock), "--load")
+
+
+def _arrivals(table: str) -> str:
+    """Return the column of a table that holds the arrivals: that of the Azure LLM traces, or the only one."""
+    names = header(table)
+    if AZURE_LLM_COLUMNS[0] in names or len(names) == 1:
+        return AZURE_LLM_COLUMNS[0] if AZURE_LLM_COLUMNS[0] in names else names[0]
+    known = ", ".join(printable(names[:16]))
+    raise ModelError("--load", table, f"'{{kind: trace, file: {table}, column: NAME, unit: ms}}', NAME one of {known}")
+
+
+def _is_mix(text: str) -> bool:
+    """Return whether a text names several workflows, and not a file that has a plus sign in its name."""
+    return "+" in text and not Path(text).exists()
 
 
 def _no_such(path: str, text: str, known: Sequence[str]) -> ModelError:

@@ -27,7 +27,7 @@ def data(placed: Placement) -> dict[str, Any]:
     dict
         ``pipelines``; ``dead_tbus``; ``owners`` of each task, all pipelines together; ``tasks``: demand, capacity, the
         throughput it allows (None where it has no demand) and the share of time its owners are busy; ``places``:
-        clusters alike, as ranges of both ends; ``throughput_per_cycle`` and what limits it;
+        clusters alike, as ranges of both ends; ``throughput_per_cycle`` and what limits it (None where nothing does);
         ``phases``: the same of each; ``fluid_throughput_per_cycle``: if every TBU could run every task; ``fill``;
         ``warnings``.
     """
@@ -46,7 +46,7 @@ def data(placed: Placement) -> dict[str, Any]:
                 "owners": owners,
                 "capacity": capacity,
                 "demand_cycles": demand,
-                "throughput_per_cycle": rate if demand > 0 else None,
+                "throughput_per_cycle": _finite(rate) if demand > 0 else None,
                 "busy": busy,
             }
             for task, owners, capacity, demand, rate, busy in columns
@@ -59,19 +59,19 @@ def data(placed: Placement) -> dict[str, Any]:
             }
             for place in placed.places
         ],
-        "throughput_per_cycle": placed.throughput,
+        "throughput_per_cycle": _finite(placed.throughput),
         "limited_by": limited_by,
         "limited_in_pipeline": pipeline,
         "phases": [
             {
                 "phase": each.phase,
-                "throughput_per_cycle": each.throughput,
+                "throughput_per_cycle": _finite(each.throughput),
                 "limited_by": each.task,
                 "limited_in_pipeline": each.pipeline,
             }
             for each in placed.phases
         ],
-        "fluid_throughput_per_cycle": placed.fluid_throughput,
+        "fluid_throughput_per_cycle": _finite(placed.fluid_throughput),
         "fill": placed.fill,
         "warnings": placed.cautions(),
     }
@@ -117,6 +117,11 @@ def print_placement(placed: Placement) -> None:
             print(f"in phase {each.phase} alone: {each.throughput:.4g} requests per cycle, {limit}")
     for text in found["warnings"]:
         print(f"warning: {text}")
+
+
+def _finite(rate: float) -> float | None:
+    """Return a rate, None where it has no limit: JSON has no infinity."""
+    return rate if math.isfinite(rate) else None
 
 
 def _row(place: Place) -> tuple[str, str, str, str]:

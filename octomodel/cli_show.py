@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
 from octomodel import demand, presets
+from octomodel.dist import Empirical
 from octomodel.elements import Series
 from octomodel.hardware import System
 from octomodel.hardware_values import PATHS
@@ -89,15 +90,21 @@ def print_workflow(workflow: Workflow, document: Document) -> None:
     print(f"demand: {cycles(data['demand_cycles'])} cycles per request")
     for name, law in workflow.attributes.items():
         if isinstance(law, Series):
-            print(f"attribute {name}: {len(law.values):,} values, mean {law.values.mean():,.6g}")
+            told = "" if law.repeat else ", not repeated"
+            print(f"attribute {name}: {len(law.values):,} values, mean {law.values.mean():,.6g}{told}{_origin(law.origin)}")
         else:
-            print(f"attribute {name}: {law.name}, mean {law.mean:,.6g}, CV {law.cv:.3g}")
+            origin = _origin(law.to_dict()) if isinstance(law, Empirical) else ""
+            print(f"attribute {name}: {law.name}, mean {law.mean:,.6g}, CV {law.cv:.3g}{origin}")
     if workflow.phases is not None:
         unit = "requests" if workflow.phases.by == "request" else "cycles"
         stretches = ", ".join(f"{name} {length:,}" for name, length in workflow.phases.cycle)
         print(f"phases, in {unit}: {stretches}")
     for source in document.sources:
         print(f"source: {source}")
+
+
+def _origin(told: Mapping[str, Any]) -> str:
+    return f", column {told['column']} of {told['file']}" if told.get("file") and told.get("column") else ""
 
 
 def data(workflow: Workflow | None, system: System | None) -> dict[str, Any]:

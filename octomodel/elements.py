@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -48,22 +49,35 @@ class Scaled:
 
 
 class Series:
-    """Values of a request attribute given one by one; request r has entry ``r mod length``."""
+    """Values of a request attribute given one by one, for request 0 the first.
 
-    __slots__ = ("values",)
+    Attributes
+    ----------
+    values : float64[value]
+    repeat : bool
+        Whether request r has value ``r mod length``; else there may be no more requests than values.
+    origin : dict of str to str
+        Where the values come from: ``file``, ``column``, ``sha256`` and perhaps ``unit``; not compared.
+    """
 
-    def __init__(self, values: NDArray[np.float64]) -> None:
+    __slots__ = ("origin", "repeat", "values")
+
+    def __init__(
+        self, values: NDArray[np.float64], repeat: bool = True, origin: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self.values = np.ascontiguousarray(values, dtype=np.float64)
         self.values.flags.writeable = False
+        self.repeat = repeat
+        self.origin = dict(origin)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Series) and np.array_equal(self.values, other.values)
+        return isinstance(other, Series) and self.repeat == other.repeat and np.array_equal(self.values, other.values)
 
     def __hash__(self) -> int:
-        return hash(self.values.tobytes())
+        return hash((self.repeat, self.values.tobytes()))
 
     def __repr__(self) -> str:
-        return f"Series({len(self.values)} values, mean={self.values.mean():.6g})"
+        return f"Series({len(self.values)} values, mean={self.values.mean():.6g}{'' if self.repeat else ', repeat=False'})"
 
 
 @dataclass(frozen=True)

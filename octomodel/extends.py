@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from octomodel import checks, provenance
+from octomodel import checks, provenance, references
 from octomodel.errors import ModelError, Words, unknown
 from octomodel.schema import OLD_VERSION_KEY, TOP, VERSION
 
@@ -165,6 +165,8 @@ def _collect(data: Mapping[str, Any], name: str, chain: tuple[Path, ...], found:
         if not isinstance(base, str):
             raise ModelError(path, base, "the name of a preset or of a file")
         _extended(base, path, chain, found)
+    if chain:
+        data = references.rebased(data, os.path.relpath(chain[-1].parent, chain[0].parent))
     found.append(Layer(name, data))
 
 
@@ -176,15 +178,21 @@ def _extended(base: str, path: str, chain: tuple[Path, ...], found: list[Layer])
         return
     if not chain:
         raise ModelError(path, base, "a preset: only a file can extend files")
-    target = _inside(base, path, chain[-1].parent, chain[0].parent)
+    target = inside(base, path, chain[-1].parent, chain[0].parent)
     if target in chain:
         circle = " -> ".join(each.name for each in (*chain, target))
         raise ModelError(path, base, f"files that do not extend each other in a circle: {circle}")
     _collect(yaml_io.read_plain(target), base, (*chain, target), found)
 
 
-def _inside(base: str, path: str, folder: Path, root: Path) -> Path:
-    """Return the file of a name, in or below the folder of the file that was opened first, links followed."""
+def inside(base: str, path: str, folder: Path, root: Path) -> Path:
+    """Return the file of a name, in or below the folder of the file that was opened first, links followed.
+
+    Raises
+    ------
+    ModelError
+        When it is elsewhere, or the name is no relative one.
+    """
     allowed = "a file in the folder of the first file or below it"
     if "\0" in base or os.path.isabs(base):
         raise ModelError(path, base, f"{allowed}, by a relative name")
@@ -210,6 +218,8 @@ def _preset(name: str, path: str) -> Layer:
 
 def _over(below: Any, above: Any) -> Any:
     if not isinstance(below, Mapping) or not isinstance(above, Mapping) or any(key in above for key in KINDS):
+        return above
+    if references.is_column(above) or ("mix" in above and "program" in below) or ("program" in above and "mix" in below):
         return above
     merged = {**below, **{key: _over(below.get(key), value) for key, value in above.items()}}
     return {key: value for key, value in merged.items() if value is not None}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from octomodel import checks, lower_limits, lower_load
 from octomodel.draws import seed_key
+from octomodel.elements import Series
 from octomodel.errors import ModelError, Words
 from octomodel.hardware import System
 from octomodel.kernels import model as arrays
@@ -114,6 +115,7 @@ def lower(
         pass its limit.
     """
     count = _requests(load, requests)
+    _check_series(workflow, count)
     checks.integer("epoch_stride", epoch_stride, 1, 2**20)
     last_epoch = min(2**20, 2**62 // (system.epoch_cycles * epoch_stride))  # whose cycle is an int64
     for name, value, high in (("seed", seed, 2**63 - 1), ("replication", replication, 2**32), ("epochs", epochs, last_epoch)):
@@ -170,6 +172,15 @@ def _requests(load: Load, requests: int | None) -> int:
             "load.requests", None, "a number of requests, in the load or where the simulation starts"
         )
     return checks.integer("load.requests", count, 1, MAX_REQUESTS)
+
+
+def _check_series(workflow: Workflow, requests: int) -> None:
+    """Refuse more requests than an attribute has values, unless these are taken again and again."""
+    for name, law in workflow.attributes.items():
+        if isinstance(law, Series) and not law.repeat and requests > len(law.values):
+            found = Words(f"{len(law.values)} values for {requests} requests")
+            allowed = f"at most {len(law.values)} requests, or repeat: true, to begin again at the first value"
+            raise ModelError(f"workflow.{workflow.name}.attributes.{name}", found, allowed)
 
 
 def _check_memory(workflow: Workflow, system: System, load: Load, requests: int, epochs: int, limit: int) -> None:

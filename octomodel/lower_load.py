@@ -54,11 +54,7 @@ def arrivals(load: Load, n: int, key: int) -> tuple[I64, str]:
     if isinstance(load, Closed):
         return np.zeros(n, dtype=np.int64), digest
     if isinstance(load, Trace):
-        if n > len(load.arrival_cycles):
-            raise ModelError(
-                "load.requests", n, f"at most {len(load.arrival_cycles)}, the length of the trace"
-            )
-        out = load.arrival_cycles[:n]
+        out = load.first(n)
     elif isinstance(load, Periodic):
         out = np.empty(n, dtype=np.int64)
         whole, part = divmod(int(np.floor(load.period_cycles * 65536.0 + 0.5)), 65536)

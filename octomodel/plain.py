@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from octomodel import checks, dist, program
+from octomodel import checks, dist, program, structure
 from octomodel import phases as phase_plans
 from octomodel.dist import Deterministic, Law
+from octomodel.dist.empirical import ORIGIN
 from octomodel.elements import Branch, ByPhase, Element, Fork, Item, Loop, Scaled, Select, Seq, Series, Task
 from octomodel.errors import ModelError
 from octomodel.structure import MAX_DEPTH
@@ -33,7 +34,7 @@ def workflow_to_dict(workflow: Workflow, full: bool = False) -> dict[str, Any]:
         data["milestones"] = list(workflow.milestones)
     if workflow.attributes or full:
         data["attributes"] = {
-            name: [_number(x) for x in law.values.tolist()] if isinstance(law, Series) else law.to_dict()
+            name: _series_to_plain(law) if isinstance(law, Series) else law.to_dict()
             for name, law in workflow.attributes.items()
         }
     if workflow.phases is not None:
@@ -54,8 +55,7 @@ def workflow_from_dict(data: object, path: str) -> Workflow:
     if "attributes" in options:
         given = checks.mapping(f"{path}.attributes", options["attributes"])
         options["attributes"] = {
-            name: dist.from_dict(law, f"{path}.attributes.{name}") if isinstance(law, Mapping) else law
-            for name, law in given.items()
+            name: _attribute_from_plain(value, f"{path}.attributes.{name}") for name, value in given.items()
         }
     if "phases" in options:
         plan = checks.keys(f"{path}.phases", options["phases"], ("by", "cycle"), ("by", "cycle"))
@@ -201,6 +201,28 @@ def by_phase(path: str, fields: Mapping[str, Any], key: str, read: Any) -> Any:
         (checks.name(f"{path}.phases", p), read(value, f"{path}.phases.{p}")) for p, value in given.items()
     ]
     return ByPhase(default, tuple(changed))
+
+
+def _series_to_plain(series: Series) -> Any:
+    """Return the values of an attribute as a list, in a mapping where there is more to say of them."""
+    values = [_number(x) for x in series.values.tolist()]
+    if series.repeat and not series.origin:
+        return values
+    return {"values": values, **series.origin, **({} if series.repeat else {"repeat": False})}
+
+
+def _attribute_from_plain(data: Any, path: str) -> Any:
+    if not isinstance(data, Mapping):
+        return data
+    if "values" not in data and ("law" in data or "file" not in data):
+        return dist.from_dict(data, path)
+    fields = checks.keys(path, data, ("values", *ORIGIN, "repeat"), ("values",))
+    for key in ORIGIN:
+        if not isinstance(fields.get(key), str | None):
+            raise ModelError(f"{path}.{key}", fields[key], "a text")
+    values = structure.series(f"{path}.values", fields["values"])
+    repeat = checks.boolean(f"{path}.repeat", fields.get("repeat", True))
+    return Series(values, repeat, {key: fields[key] for key in ORIGIN if fields.get(key) is not None})
 
 
 def _phases(phases: tuple[tuple[str, Any], ...], write: Any) -> dict[str, Any]:

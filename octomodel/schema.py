@@ -9,8 +9,10 @@ from typing import Any
 
 from octomodel import checks, units
 from octomodel.dist.base import LAWS
+from octomodel.dist.empirical import ORIGIN
 from octomodel.hardware_values import INTEGERS, OPTIONAL, PATHS, RATES
 from octomodel.load import KINDS
+from octomodel.mixes import OF
 from octomodel.program import KINDS as TASK_KINDS
 from octomodel.provenance import KEYS as PROVENANCE_KEYS
 from octomodel.provenance import TAGS
@@ -88,7 +90,9 @@ def schema() -> Node:
         "then": {"properties": whole},
         "$defs": {
             "name": {"type": "string", "pattern": f"^{checks.NAME.pattern}$"},
-            "workflow": _workflow(),
+            "workflow": {"anyOf": [_ref("single"), _ref("mix")]},
+            "single": _workflow(),
+            "mix": _mix(),
             "hardware": _hardware(),
             "load": _load(),
             "provenance": _object({**dict.fromkeys(PROVENANCE_KEYS, text), "tag": {"enum": list(TAGS)}}, PROVENANCE_KEYS[:2]),
@@ -141,13 +145,20 @@ def _laws(name: str, unit: str | None) -> Node:
             if field.init:
                 own = unit if field.name in _LAW_OF_CYCLES[kind] else None
                 properties[field.name] = _parameter(kind, field.name, own, name)
-        optional = ("file", "column", "sha256")
-        found[f"{name}.{kind}"] = _object(properties, [key for key in properties if key not in optional])
+        form = _object(properties, [key for key in properties if key not in ORIGIN])
+        found[f"{name}.{kind}"] = _or_column(form, "samples") if kind == "empirical" else form
     return found
 
 
+def _or_column(form: Node, values: str) -> Node:
+    """Return a form in which a column of a table may stand instead of the values themselves."""
+    named = {"required": ["file", "column"], "not": {"required": [values]}}
+    required = [key for key in form["required"] if key != values]
+    return form | {"required": required, "oneOf": [{"required": [values]}, named]}
+
+
 def _parameter(kind: str, name: str, unit: str | None, laws: str) -> Node:
-    if name in ("file", "column", "sha256"):
+    if name in ORIGIN:
         return {"type": ["string", "null"]}
     if name == "T":
         return _list(_list({"type": "number"}), minItems=1)
@@ -223,22 +234,42 @@ def _phases(values: Node) -> Node:
     return {"anyOf": [_map(values), {"type": "null"}]}
 
 
-def _workflow() -> Node:
-    name = _ref("name")
+def _plan() -> Node:
+    """Return the form of the phases of a workflow."""
     stretch = {"request": {"type": "integer", "minimum": 1}, "time": _quantity("whole cycles", minimum=1)}
     plans = [
-        _object({"by": {"const": by}, "cycle": _list(_pair(name, length), minItems=1)}, ("by", "cycle"))
+        _object({"by": {"const": by}, "cycle": _list(_pair(_ref("name"), length), minItems=1)}, ("by", "cycle"))
         for by, length in stretch.items()
     ]
+    return {"anyOf": [*plans, {"type": "null"}]}
+
+
+def _mix() -> Node:
+    shares = _map({"type": "number", "minimum": 0})
+    properties: Node = {
+        "mix": _ref("name"),
+        "parts": _map({"anyOf": [{"type": "string"}, _ref("single")]}),
+        "shares": shares,
+        "of": {"enum": list(OF)},
+        "phases": _plan(),
+        "phase_shares": {"anyOf": [_map(shares), {"type": "null"}]},
+    }
+    return _object(properties, ("mix", "parts", "shares"))
+
+
+def _workflow() -> Node:
+    name = _ref("name")
     series = _list({"type": "number"}, minItems=1)
+    told: Node = {**dict.fromkeys(ORIGIN, {"type": ["string", "null"]}), "repeat": {"type": "boolean"}}
+    column = _or_column(_object({"values": series, **told}, ["values"]), "values")
     properties: Node = {
         "name": name,
         "description": {"type": ["string", "null"]},
         "in_bytes": _quantity("bytes", "null", minimum=0, maximum=2**48),
         "deadline_cycles": _quantity("whole cycles", "null", minimum=1),
         "milestones": {"type": ["array", "null"], "items": name, "uniqueItems": True},
-        "attributes": {"anyOf": [_map({"anyOf": [_ref("law"), series]}), {"type": "null"}]},
-        "phases": {"anyOf": [*plans, {"type": "null"}]},
+        "attributes": {"anyOf": [_map({"anyOf": [_ref("law"), series, column]}), {"type": "null"}]},
+        "phases": _plan(),
         "program": _ref("program"),
     }
     return _object(properties, ("name", "program"))
@@ -294,9 +325,12 @@ def _load() -> Node:
         "mean_cycles": _list(_quantity("cycles", minimum=1), minItems=2),
         "arrival_cycles": _list(_quantity("whole cycles", minimum=0), minItems=1),
     }
+    told: Node = dict.fromkeys(ORIGIN, {"type": ["string", "null"]})
+    several |= {**told, "repeat": {"type": "boolean"}}
     kinds = []
     for kind, load in KINDS.items():
         names = [field.name for field in dataclasses.fields(load)]
         properties = {"kind": {"const": kind}, **{name: {**several, **own}[name] for name in names}}
-        kinds.append(_object(properties, [key for key in properties if key not in several]))
+        form = _object(properties, [key for key in properties if key not in several])
+        kinds.append(_or_column(form, "arrival_cycles") if kind == "trace" else form)
     return {"anyOf": kinds}

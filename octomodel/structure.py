@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from octomodel import checks
 from octomodel.dist import Law
@@ -202,15 +203,17 @@ def attributes(path: str, values: object) -> dict[str, Law | Series]:
         if isinstance(value, Law | Series):
             result[key] = value
             continue
-        if isinstance(value, np.ndarray) and value.dtype.kind in "iuf" and value.ndim == 1:
-            series = value.astype(np.float64)
-        else:
-            items = checks.sequence(place, value, "a law or a sequence of numbers")
-            series = np.array(
-                [checks.real(f"{place}[{i}]", x, -1e300, 1e300) for i, x in enumerate(items)],
-                dtype=np.float64,
-            )
-        if len(series) == 0 or not np.isfinite(series).all():
-            raise ModelError(place, value, "at least one number, all of them finite")
-        result[key] = Series(series)
+        result[key] = Series(series(place, value))
     return result
+
+
+def series(path: str, values: object) -> NDArray[np.float64]:
+    """Return the values of an attribute that are given one by one, float64[value]."""
+    if isinstance(values, np.ndarray) and values.dtype.kind in "iuf" and values.ndim == 1:
+        found = values.astype(np.float64)
+    else:
+        items = checks.sequence(path, values, "a law or a sequence of numbers")
+        found = np.array([checks.real(f"{path}[{i}]", x, -1e300, 1e300) for i, x in enumerate(items)], dtype=np.float64)
+    if len(found) == 0 or not np.isfinite(found).all():
+        raise ModelError(path, values, "at least one number, all of them finite")
+    return found

@@ -40,11 +40,11 @@ def converted(data: Mapping[str, Any], path: str) -> dict[str, Any]:
     >>> converted({"hardware": {"clock_hz": "2 GHz", "tbu": {"reload_cycles": "3 us", "memory_bytes": "1 KiB"}}}, "f")
     {'hardware': {'clock_hz': 2000000000.0, 'tbu': {'reload_cycles': 6000, 'memory_bytes': 1024}}}
     """
-    clock = _clock(data, path)
+    rate = clock(data, path)
     result = {key: value for key, value in data.items() if key != "clock_hz"}
     for part in PARTS:
         if part in result:
-            result[part] = converted_part(part, result[part], f"{path}.{part}", clock)
+            result[part] = converted_part(part, result[part], f"{path}.{part}", rate)
     return result
 
 
@@ -53,7 +53,7 @@ def converted_part(part: str, data: Any, path: str, clock: Clock) -> Any:
     return _walk(schema()["$defs"][part], data, path, clock)
 
 
-def _clock(data: Mapping[str, Any], path: str) -> Clock:
+def clock(data: Mapping[str, Any], path: str) -> Clock:
     """Return the clock that a description states, None if it states none."""
     hardware = data.get("hardware")
     stated: dict[str, Any] = {"clock_hz": data.get("clock_hz")}
@@ -79,6 +79,8 @@ def _walk(node: Node, data: Any, path: str, clock: Clock) -> Any:
         others = node.get("additionalProperties") or {}
         return {key: _walk(known.get(key, others), value, f"{path}.{key}", clock) for key, value in data.items()}
     if isinstance(data, list):
+        if all(type(item) in (int, float) for item in data):
+            return data
         first = node.get("prefixItems", ())
         rest = node.get("items", {})
         return [

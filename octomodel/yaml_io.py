@@ -12,11 +12,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from octomodel import checks, extends, provenance, schema, toml_text, units_read, yaml_text
+from octomodel import checks, extends, mixes_read, provenance, references, schema, toml_text, units_read, yaml_text
+from octomodel.dist.empirical import ORIGIN
 from octomodel.errors import ModelError, Words
 from octomodel.hardware import System
 from octomodel.load import Load
 from octomodel.provenance import Provenance
+from octomodel.references import Place
 from octomodel.workflow import Workflow
 
 SUFFIXES = (".yaml", ".yml", ".toml")
@@ -100,7 +102,7 @@ def joined(documents: Sequence[object], name: str) -> dict[str, Any]:
     return result
 
 
-def from_dict(data: object, path: str, file: Path | None = None) -> Document:
+def from_dict(data: object, path: str, file: Path | None = None, *, mixes: bool = True) -> Document:
     """Return what plain data describe.
 
     Parameters
@@ -111,6 +113,8 @@ def from_dict(data: object, path: str, file: Path | None = None) -> Document:
         What errors begin with.
     file : Path, optional
         Where it stands, beside or above the files that it extends; default: it may extend presets only.
+    mixes : bool
+        Whether its workflow may be a mix of others.
 
     Raises
     ------
@@ -121,13 +125,16 @@ def from_dict(data: object, path: str, file: Path | None = None) -> Document:
     extends.check_head(data, path)
     stack = extends.layers(checks.mapping(path, data), path, file)
     whole = extends.laid(stack)
+    if not mixes:
+        mixes_read.refuse(whole.get("workflow"), f"{path}.workflow")
     try:
-        return _document(units_read.converted(whole, path), path)
+        # of a link, the folder of what it leads to: there also lies what it extends
+        return _document(whole, path, None if file is None else Place((file.resolve() if file.is_symlink() else file).parent))
     except ModelError as error:
         raise extends.blamed(error, path, stack) from None
 
 
-def changed(document: Document, changes: Mapping[str, Any], path: str) -> Document:
+def changed(document: Document, changes: Mapping[str, Any], path: str, place: Place | None = None) -> Document:
     """Return a document with other values at some places.
 
     Parameters
@@ -137,6 +144,8 @@ def changed(document: Document, changes: Mapping[str, Any], path: str) -> Docume
         Values by place, as they stand in a file: ``{"hardware.tbu.memory_bytes": "1.5 MiB"}``; None takes one away.
     path : str
         What errors begin with.
+    place : Place, optional
+        Where tables are that the values name; default: they can name none.
 
     Raises
     ------
@@ -150,17 +159,23 @@ def changed(document: Document, changes: Mapping[str, Any], path: str) -> Docume
     4000
     """
     data = extends.laid([extends.Layer(path, with_clock(document)), extends.Layer(path, {"changes": changes})])
-    return _document(units_read.converted(data, path), path)
+    return _document(data, path, place)
 
 
-def _document(fields: Mapping[str, Any], path: str) -> Document:
+def _document(data: Mapping[str, Any], path: str, place: Place | None) -> Document:
+    clock = units_read.clock(data, path)
+    fields = references.expanded(units_read.converted(data, path), path, place, clock)
     title = fields.get("title") or ""
     sources = checks.sequence(f"{path}.sources", fields.get("sources") or [], "a list of texts")
-    for place, text in [("title", title), *((f"sources[{i}]", source) for i, source in enumerate(sources))]:
+    for key, text in [("title", title), *((f"sources[{i}]", source) for i, source in enumerate(sources))]:
         if not isinstance(text, str):
-            raise ModelError(f"{path}.{place}", text, "a text")
+            raise ModelError(f"{path}.{key}", text, "a text")
     has = {key: fields[key] for key in ("workflow", "hardware", "load") if fields.get(key) is not None}
-    workflow = Workflow.from_dict(has["workflow"], f"{path}.workflow") if "workflow" in has else None
+    workflow = None
+    if mixes_read.is_mix(has.get("workflow")):
+        workflow = mixes_read.from_dict(has["workflow"], f"{path}.workflow", place, clock)
+    elif "workflow" in has:
+        workflow = Workflow.from_dict(has["workflow"], f"{path}.workflow")
     hardware = System.from_dict(has["hardware"], f"{path}.hardware") if "hardware" in has else None
     if fields.get("provenance"):
         given = _provenance(f"{path}.provenance", fields["provenance"], has)
@@ -213,8 +228,9 @@ def digest(document: Document) -> str:
     Returns
     -------
     str
-        BLAKE2b with 32 bytes in 64 hexadecimal digits. Title, sources, descriptions and provenance do not count, nor
-        does the order of keys, nor whether a number is written as integer, float or fraction.
+        BLAKE2b with 32 bytes in 64 hexadecimal digits. Values count, also those of a table that was named; the name of the
+        table, title, sources, descriptions and provenance do not, nor does the order of keys, nor whether a number is
+        written as integer, float or fraction.
 
     Examples
     --------
@@ -232,7 +248,9 @@ def digest(document: Document) -> str:
 def _canonical(value: Any) -> Any:
     """Return plain data in which equal numbers are equal texts."""
     if isinstance(value, Mapping):
-        return {key: _canonical(item) for key, item in value.items() if item is not None}
+        told = ORIGIN if {"samples", "values", "arrival_cycles"} & set(value) else ()
+        found = {key: _canonical(item) for key, item in value.items() if item is not None and key not in told}
+        return found["values"] if set(found) == {"values"} else found
     if isinstance(value, list | tuple):
         return [_canonical(item) for item in value]
     return str(Fraction(value)) if isinstance(value, int | float) and not isinstance(value, bool) else value
@@ -246,6 +264,9 @@ def is_file_name(text: str) -> bool:
 def write_file(path: str | os.PathLike[str], document: Document) -> None:
     """Write a document so that ``read_file`` returns an equal one; the file appears complete or not at all.
 
+    Values that come from a column of a table are written as its name where the table lies in the folder of the file, unchanged;
+    else as numbers.
+
     Parameters
     ----------
     path : str or path-like
@@ -258,7 +279,9 @@ def write_file(path: str | os.PathLike[str], document: Document) -> None:
         When the file cannot be written.
     """
     target = Path(path)
-    text = (toml_text if target.suffix == ".toml" else yaml_text).dump(to_dict(document))
+    data = to_dict(document)
+    data = references.contracted(data, target.parent, units_read.clock(data, target.name))
+    text = (toml_text if target.suffix == ".toml" else yaml_text).dump(data)
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

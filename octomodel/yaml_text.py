@@ -11,6 +11,9 @@ from typing import Any
 from octomodel.errors import ModelError, Words
 
 MAX_BYTES = 10 * 2**20
+MAX_SLOW_BYTES = 2 * 2**20
+"""Of YAML apart from long lists of numbers: what is read event by event takes seconds for a megabyte."""
+
 MAX_DEPTH = 32
 MAX_DOCUMENTS = 16
 
@@ -19,6 +22,8 @@ _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": Fals
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,30})")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _TRAP = re.compile(r"[-+]?([0-9][0-9_,.:eExXoO+-]*|\.(inf|Inf|INF|nan|NaN|NAN))")
+_LIST = re.compile(r"(?<=[:-] )\[[-+0-9.eE, ]{400,}\](?=[ \t]*(?:[\r\n,}\]]|\Z))")
+_MARK = re.compile("\ue000([0-9]+)\ue000")
 _BARE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 _UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 
@@ -68,9 +73,13 @@ def parse_all(text: str, name: str, most: int = MAX_DOCUMENTS) -> list[Any]:
     from ruamel.yaml.error import YAMLError
 
     check_size(text, name)
-    builder = _Builder(name, most)
+    short, lists = _without_lists(text)
+    if len(short) > MAX_SLOW_BYTES:
+        allowed = f"at most {MAX_SLOW_BYTES} apart from lists of numbers on one line each; TOML may be longer"
+        raise ModelError(name, Words(f"{len(short)} characters of YAML"), allowed)
+    builder = _Builder(name, most, lists)
     try:
-        for event in YAML(typ="safe", pure=True).parse(text):
+        for event in YAML(typ="safe", pure=True).parse(short):
             builder.take(event)
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -84,6 +93,23 @@ def check_size(text: str, name: str) -> None:
     """Refuse a text of more than ``MAX_BYTES``."""
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         raise ModelError(name, Words(f"{len(text)} characters"), f"at most {MAX_BYTES} bytes")
+
+
+def _without_lists(text: str) -> tuple[str, list[str]]:
+    """Return a text with a mark for each long list of plain numbers, and these lists, which need no parser for YAML."""
+    lists: list[str] = []
+
+    def marked(match: re.Match[str]) -> str:
+        if not all(_is_number(item) for item in match[0][1:-1].split(", ")):
+            return match[0]
+        lists.append(match[0])
+        return f"\ue000{len(lists) - 1}\ue000"
+
+    return (text, lists) if "\ue000" in text else (_LIST.sub(marked, text), lists)
+
+
+def _is_number(text: str) -> bool:
+    return _INTEGER.fullmatch(text) is not None or (_FLOAT.fullmatch(text) is not None and math.isfinite(float(text)))
 
 
 def dump(data: Any) -> str:
@@ -102,9 +128,11 @@ def dump(data: Any) -> str:
 class _Builder:
     """Puts the events of documents together."""
 
-    def __init__(self, name: str, most: int) -> None:
+    def __init__(self, name: str, most: int, lists: list[str]) -> None:
         self.name = name
         self.most = most
+        self.lists = lists  # by the numbers in their marks
+        self.flow = 0  # how many of the stack are in brackets or braces
         self.results: list[Any] = []
         self.stack: list[dict[str, Any] | list[Any]] = []
         self.keys: list[str | None] = []
@@ -127,14 +155,29 @@ class _Builder:
                 raise self.fail(event, Words("another document"), allowed)
             self.results.append(None)
         elif kind in ("MappingStartEvent", "SequenceStartEvent"):
+            self.flow += self.flow > 0 or bool(event.flow_style)
             self.add(event, {} if kind == "MappingStartEvent" else [])
         elif kind in ("MappingEndEvent", "SequenceEndEvent"):
+            self.flow -= self.flow > 0
             self.stack.pop()
             self.keys.pop()
         elif kind == "ScalarEvent":
             self.scalar(event)
 
     def scalar(self, event: Any) -> None:
+        if self.lists and "\ue000" in event.value:
+            mark = _MARK.fullmatch(event.value) if event.style is None else None
+            is_key = bool(self.stack) and isinstance(self.stack[-1], dict) and self.keys[-1] is None
+            if mark is not None and not is_key:
+                items = self.lists[int(mark[1])][1:-1].split(", ")
+                self.add(event, [int(item) if _INTEGER.fullmatch(item) else float(item) for item in items])
+                self.stack.pop()
+                self.keys.pop()
+                return
+            if event.style is None and (self.flow or _MARK.match(event.value)):
+                place = f"{self.name}, line {event.end_mark.line + 1}"
+                raise ModelError(place, Words("a list of numbers"), "YAML: such a list as a value of its own")
+            event.value = _MARK.sub(lambda found: self.lists[int(found[1])], event.value)
         if self.stack and isinstance(self.stack[-1], dict) and self.keys[-1] is None:
             if event.value in self.stack[-1]:
                 raise self.fail(event, event.value, "each key once")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import warnings
+from collections.abc import Iterator
 from typing import TypeGuard
 
 import numpy as np
@@ -98,6 +100,22 @@ def probabilities(law: object, name: str) -> NDArray[np.float64]:
         text = f"{type(law).__name__}.{name}: the numbers sum to {total!r} and are divided by that"
         warnings.warn(text, ModelWarning, stacklevel=2)
     return np.array(values) / total
+
+
+@contextlib.contextmanager
+def finite_squares(path: str, value: object) -> Iterator[None]:
+    """Refuse ``value`` where the moments computed inside, of its squares, are too large for a float.
+
+    Raises
+    ------
+    ModelError
+        For the value at ``path``.
+    """
+    try:
+        with np.errstate(over="raise"):
+            yield
+    except FloatingPointError:
+        raise ModelError(path, value, "values that are finite when squared, and ratios of them that are finite") from None
 
 
 def set_moments(law: object, mean: float, variance: float) -> None:

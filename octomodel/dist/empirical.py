@@ -1,25 +1,25 @@
-"""The law of measured samples, given directly or read from a column of a CSV file."""
+"""The law of measured samples, given directly or read from a column of a table."""
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import io
-import math
-import re
+import dataclasses
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from octomodel.errors import ModelError
 
+from . import columns
 from .base import F64, Law
-from .checks import checked, numbers, set_moments
+from .checks import checked, finite_squares, numbers, set_moments
 
-_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
+ORIGIN = ("file", "column", "unit", "sha256")
+"""What is told of a table from which values come."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -30,8 +30,8 @@ class Empirical(Law):
     ----------
     samples : sequence of float
         Finite and >= 0, not all 0; kept in ascending order.
-    file, column, sha256 : str, optional
-        Where they come from; no part of the law, so equal samples make equal laws.
+    file, column, sha256, unit : str, optional
+        Where they come from, and the unit of that column; no part of the law, so equal samples make equal laws.
 
     Raises
     ------
@@ -50,22 +50,26 @@ class Empirical(Law):
     file: str | None = field(default=None, compare=False)
     column: str | None = field(default=None, compare=False)
     sha256: str | None = field(default=None, compare=False)
+    unit: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "samples", tuple(sorted(numbers(self, "samples", least=0.0))))
-        for name in ("file", "column", "sha256"):
+        for name in ORIGIN:
             if not isinstance(getattr(self, name), str | None):
                 raise ModelError(f"Empirical.{name}", getattr(self, name), "a text")
-        set_moments(self, float(self._values.mean()), float(self._values.var()))
+        with finite_squares("Empirical.samples", self.samples):
+            mean, variance = float(self._values.mean()), float(self._values.var())
+        set_moments(self, mean, variance)
 
     @classmethod
-    def from_csv(cls, path: str | Path, column: str) -> Empirical:
-        """Return the law of one column of a CSV file with a header.
+    def from_csv(cls, path: str | os.PathLike[str], column: str) -> Empirical:
+        """Return the law of one column of a table with a header.
 
         Parameters
         ----------
-        path : str or Path
-            A regular file in UTF-8, comma separated.
+        path : path
+            A CSV file in UTF-8, comma separated, unpacked if its name ends in ``.gz``; or a Parquet file, if its name
+            ends in ``.parquet`` and pyarrow is installed.
         column : str
             Name of the column in the header.
 
@@ -80,12 +84,14 @@ class Empirical(Law):
             When the file cannot be read, has no such column or no rows, or when an entry is not a finite
             number >= 0; the message names file, row (the line in the file) and column.
         """
-        place = Path(path)
-        if not place.is_file():
-            raise ModelError(str(path), column, "an existing CSV file")
-        content = place.read_bytes()
-        samples = _column(str(path), content, column)
-        return cls(samples, file=place.name, column=column, sha256=hashlib.sha256(content).hexdigest())
+        table = columns.read(path, [column], least=0.0)
+        values = table.columns[0].values
+        return cls(values, file=Path(path).name, column=column, sha256=table.sha256)  # type: ignore[arg-type]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the samples as plain numbers, tagged by the name of the law, and what is known of their origin."""
+        told = {name: getattr(self, name) for name in ORIGIN if getattr(self, name) is not None}
+        return {"law": self.name, "samples": list(self.samples), **told}
 
     def __repr__(self) -> str:
         origin = f", {self.file}:{self.column}" if self.file else ""
@@ -105,9 +111,7 @@ class Empirical(Law):
     def scaled(self, factor: float) -> Empirical:
         """Return the law of ``factor`` times each sample, with the origin of the samples kept; see ``Law.scaled``."""
         factor = checked("Empirical.factor", factor)
-        return Empirical(
-            tuple(sample * factor for sample in self.samples), self.file, self.column, self.sha256
-        )
+        return dataclasses.replace(self, samples=tuple(sample * factor for sample in self.samples))
 
     def _quantile(self, p: F64) -> F64:
         # a probability that means k of n samples may have been rounded up in its last place
@@ -121,28 +125,3 @@ class Empirical(Law):
         sums = np.append(np.cumsum(self._values[::-1] ** order)[::-1], 0.0)
         return sums[np.searchsorted(self._values, x, side="right")] / len(self.samples)
 
-
-def _column(path: str, content: bytes, column: str) -> tuple[float, ...]:
-    try:
-        rows = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
-        header = next(rows, [])
-        if header.count(column) != 1:
-            raise ModelError(f"{path}, row 1", column, f"one column of the header: {', '.join(header)}")
-        at = header.index(column)
-        samples = []
-        for row in rows:
-            if not row:
-                continue
-            place = f"{path}, row {rows.line_num}, column {column}"
-            if len(row) != len(header):
-                raise ModelError(place, row, f"{len(header)} fields, as in the header")
-            if not _NUMBER.fullmatch(row[at]) or not 0.0 <= float(row[at]) < math.inf:
-                raise ModelError(place, row[at], "a finite number >= 0")
-            samples.append(float(row[at]))
-    except UnicodeDecodeError as error:
-        raise ModelError(path, f"byte {error.start}", "text in UTF-8") from None
-    except csv.Error as error:
-        raise ModelError(path, str(error), "comma-separated values") from None
-    if not samples:
-        raise ModelError(path, column, "at least one row under the header")
-    return tuple(samples)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .base import F64, Law
-from .checks import checked, number, set_moments
+from .checks import checked, finite_squares, number, set_moments
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,9 @@ class BoundedPareto(Law):
         low = number(self, "low")
         number(self, "alpha")
         number(self, "high", above=low)
-        mean = float(self._tail_moment(1, np.array(low)))
-        set_moments(self, mean, float(self._tail_moment(2, np.array(low))) - mean * mean)
+        with finite_squares("BoundedPareto.high", self.high):
+            mean, square = (float(self._tail_moment(order, np.array(low))) for order in (1, 2))
+        set_moments(self, mean, square - mean * mean)
 
     @property
     def _kept(self) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 from octomodel.errors import ModelError
 
 from .base import F64, Law, from_dict
-from .checks import checked, probabilities, sequence, set_moments
+from .checks import checked, finite_squares, probabilities, sequence, set_moments
 from .invert import invert
 
 # each component's quantiles at these probabilities bracket those of the mixture
@@ -58,13 +58,10 @@ class Mixture(Law):
         object.__setattr__(self, "laws", laws)
         means = np.array([law.mean for law in self.laws])
         used = weights > 0.0
-        mean = float(weights[used] @ means[used])
-        variances = np.array([law.variance for law in self.laws])
-        spread = (
-            float(weights[used] @ (variances[used] + (means[used] - mean) ** 2))
-            if np.isfinite(mean)
-            else np.inf
-        )
+        with finite_squares("Mixture.laws", list(laws)):
+            mean = float(weights[used] @ means[used])
+            variances = np.array([law.variance for law in self.laws])
+            spread = float(weights[used] @ (variances[used] + (means[used] - mean) ** 2)) if np.isfinite(mean) else np.inf
         set_moments(self, mean, spread)
 
     @property

@@ -11,7 +11,7 @@ import numpy as np
 from octomodel.errors import ModelError
 
 from .base import F64, Law
-from .checks import checked, numbers, probabilities, sequence, set_moments
+from .checks import checked, finite_squares, numbers, probabilities, sequence, set_moments
 from .invert import invert
 
 _TERMS = 20
@@ -46,8 +46,10 @@ class HyperExponential(Law):
             raise ModelError(
                 "HyperExponential.means", list(self.means), f"{weights.size} means, one per probability"
             )
-        mean = float(weights @ means)
-        set_moments(self, mean, float(weights @ (means**2 + (means - mean) ** 2)))
+        with finite_squares("HyperExponential.means", list(self.means)):
+            mean = float(weights @ means)
+            variance = float(weights @ (means**2 + (means - mean) ** 2))
+        set_moments(self, mean, variance)
 
     @classmethod
     def from_cv(cls, mean: float, cv: float) -> HyperExponential:
@@ -145,8 +147,9 @@ class PhaseType(Law):
                 )
         if not self._absorbing():
             raise ModelError("PhaseType.T", self.T, "rates that lead from every phase to absorption")
-        first = float(start @ self._stay.sum(axis=1))
-        second = float(2.0 * start @ self._stay @ self._stay.sum(axis=1))
+        with finite_squares("PhaseType.T", self.T):
+            first = float(start @ self._stay.sum(axis=1))
+            second = float(2.0 * start @ self._stay @ self._stay.sum(axis=1))
         set_moments(self, first, second - first * first)
 
     @staticmethod

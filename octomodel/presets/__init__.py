@@ -13,6 +13,7 @@ from octomodel.hardware import System
 from octomodel.load import Closed, Load, Trace
 from octomodel.presets import azure, pylot
 from octomodel.presets.azure import Data
+from octomodel.provenance import Provenance
 from octomodel.workflow import Workflow
 from octomodel.yaml_io import Document
 
@@ -24,6 +25,10 @@ RUNNABLE: tuple[Kind, ...] = ("workflow", "textbook")
 TRACED = "llm_chat_code"
 """The workflow whose lengths and arrivals come from a trace."""
 
+REPLAYED = (TRACED, pylot.NAME)
+"""Workflows that replay the requests of a trace where they are given one."""
+
+SYNTHETIC = Provenance("estimate", "a bundled sample made by octomodel.presets.make_sample: synthetic, not measured")
 UTILIZATION = 0.7
 _FOLDERS = {"workflow": "workflows", "textbook": "textbook", "hardware": "hardware"}
 
@@ -95,7 +100,8 @@ def workflow(name: str, *, data: Data = None, **changes: Any) -> Workflow:
         gets its numbers of tokens. Default: the environment variable ``OCTOMODEL_DATA``, without it a small sample made
         by us. For ``av_pylot``: a folder with the public files of its frames, which are then replayed in order: durations
         of the operators that run once per frame, obstacles, and the stretches with and without them. Default: that
-        variable, where it names such a folder; else the laws in the preset's file.
+        variable, where it names such a folder; else the laws in the preset's file. ``"sample"`` for either: the small
+        sample made by us; its attributes say so in their provenance.
     **changes
         Keyword arguments of ``Workflow``.
 
@@ -115,17 +121,24 @@ def workflow(name: str, *, data: Data = None, **changes: Any) -> Workflow:
     """
     found = document(_kind(name), name).workflow
     assert found is not None
+    made_up = False
     if name == TRACED and "attributes" not in changes:
         changes["attributes"] = azure.attributes(azure.read(data))
+        made_up = azure.is_sample(data)
     elif name == pylot.NAME and not {"attributes", "phases"} & set(changes):
         where = pylot.folder(data)
         if where is not None:
             frames = pylot.read(where)
             changes |= {"attributes": pylot.attributes(frames), "phases": pylot.phases(frames)}
+            made_up = pylot.is_sample(data)
     elif data is not None:
         allowed = f"no data: only {TRACED} and {pylot.NAME} read a trace, without attributes or phases of your own"
         raise ModelError(f"workflow.{name}.data", str(data), allowed)
-    return found.with_(**changes)
+    found = found.with_(**changes)
+    if not made_up or "provenance" in changes:
+        return found
+    told = {f"workflow.attributes.{attribute}": SYNTHETIC for attribute in found.attributes}
+    return found.with_(provenance={**found.provenance, **told})
 
 
 def hardware(name: str, **changes: Any) -> System:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from octomodel import faults, mapping
+from octomodel import replaying
 from octomodel.calibration import trace as traces
 from octomodel.calibration.trace import LlmTrace
 from octomodel.elements import Series
@@ -23,6 +23,8 @@ from octomodel.workflow import Workflow
 FILES = ("AzureLLMInferenceTrace_code.csv", "AzureLLMInferenceTrace_conv.csv")
 VARIABLE = "OCTOMODEL_DATA"
 SAMPLE = "azure_llm_sample.csv"
+BUNDLED = "sample"
+"""Instead of a file or folder: the bundled sample."""
 
 Data = str | os.PathLike[str] | None
 
@@ -34,7 +36,8 @@ def read(data: Data = None) -> LlmTrace:
     ----------
     data : path, optional
         A CSV file in the Azure LLM format, or a folder that holds one or both of ``FILES``, whose requests are
-        then merged. Default: the environment variable ``OCTOMODEL_DATA``, without it the bundled sample.
+        then merged; ``"sample"``: the bundled sample. Default: the environment variable ``OCTOMODEL_DATA``, without it the
+        sample.
 
     Returns
     -------
@@ -91,7 +94,8 @@ def describe(data: Data = None) -> str:
 
 
 def _where(data: Data) -> str:
-    return os.environ.get(VARIABLE, "") if data is None else os.fspath(data)
+    where = os.environ.get(VARIABLE, "") if data is None else os.fspath(data)
+    return "" if where == BUNDLED else where
 
 
 @contextlib.contextmanager
@@ -149,9 +153,7 @@ def arrivals(
     if span == 0.0:
         raise ModelError("trace", f"{len(trace)} requests at one time", "requests that arrive at two times at least")
     mean_gap = span / (len(trace) - 1)
-    speed = np.resize(system.tbu_speed, system.n_tbu)[~faults.dead_tbus(system)].sum()
-    work = mapping.profile_demand(workflow, system, None).sum()
-    cycles_per_second = work / (speed * utilization) / mean_gap
+    cycles_per_second = replaying.gap_cycles(workflow, system, utilization) / mean_gap
     turn, place = np.divmod(np.arange(requests), len(trace))
     seconds = trace.arrival_seconds[place] + turn * (span + mean_gap)
     cycles: NDArray[np.int64] = np.floor(seconds * cycles_per_second + 0.5).astype(np.int64)

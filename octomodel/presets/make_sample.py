@@ -1,4 +1,4 @@
-"""Make the bundled sample in the Azure LLM trace format: ``python -m octomodel.presets.make_sample``."""
+"""Make the bundled samples: ``python -m octomodel.presets.make_sample``."""
 
 from __future__ import annotations
 
@@ -77,4 +77,8 @@ def _length(draw: Random, mean: float, cv: float, largest: int) -> int:
 
 
 if __name__ == "__main__":
-    (Path(__file__).parent / "samples" / "azure_llm_sample.csv").write_text(sample(), encoding="utf-8")
+    from octomodel.presets import make_pylot_sample
+
+    folder = Path(__file__).parent / "samples"
+    for name, content in {"azure_llm_sample.csv": sample(), **make_pylot_sample.sample()}.items():
+        (folder / name).write_text(content, encoding="utf-8")

@@ -1,22 +1,21 @@
-"""The frames of the preset ``av_pylot``, replayed in order: from the public files, where a user has them."""
+"""The frames of the preset ``av_pylot``, replayed in order: from the public files, where a user has them, or a bundled sample."""
 
 from __future__ import annotations
 
-import csv
-import gzip
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import resources
 from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from octomodel.dist.columns import rows
 from octomodel.elements import Series
 from octomodel.errors import ModelError, Words
 from octomodel.phases import PhasePlan, phases_by_request
-from octomodel.presets.azure import VARIABLE, Data
+from octomodel.presets.azure import BUNDLED, VARIABLE, Data
 
 NAME = "av_pylot"
 TIMES = "pylot_operator_times.csv.gz"
@@ -58,11 +57,21 @@ class Frames:
 
 
 def folder(data: Data = None) -> Path | None:
-    """Return the folder with the frames: the one given, else that of ``OCTOMODEL_DATA`` if it has the files, else None."""
+    """Return the folder with the frames: the one given, else that of ``OCTOMODEL_DATA`` if it has the files, else None.
+
+    ``"sample"`` in either place is the bundled one, whose frames were made by us and not measured.
+    """
+    if is_sample(data):
+        return Path(str(resources.files(__package__))) / "samples"
     if data is not None:
         return Path(data)
     found = Path(os.environ.get(VARIABLE) or os.devnull)
-    return found if (found / TIMES).is_file() and (found / OBSTACLES).is_file() else None
+    return found if _times(found).is_file() and (found / OBSTACLES).is_file() else None
+
+
+def is_sample(data: Data = None) -> bool:
+    """Return whether ``folder`` is that of the bundled sample."""
+    return BUNDLED in (data, os.environ.get(VARIABLE) if data is None else None)
 
 
 def read(where: Path) -> Frames:
@@ -70,8 +79,8 @@ def read(where: Path) -> Frames:
 
     Parameters
     ----------
-    where : Path
-        Folder with ``TIMES`` (columns frame, op, ts_us, dur_us) and ``OBSTACLES`` (columns frame, n_obstacles).
+    where : path
+        Folder with ``TIMES``, packed or not (columns frame, op, ts_us, dur_us), and ``OBSTACLES`` (columns frame, n_obstacles).
 
     Returns
     -------
@@ -85,21 +94,21 @@ def read(where: Path) -> Frames:
         a frame, or no frame is left.
     """
     obstacles = {}
-    for place, row in _rows(where / OBSTACLES, ("frame", "n_obstacles")):
+    for place, row in rows(where / OBSTACLES, ("frame", "n_obstacles")):
         obstacles[_whole(place, "frame", row)] = _whole(place, "n_obstacles", row)
     names = {operator: attribute for attribute, operator in OPERATORS.items()}
     times: dict[str, dict[int, float]] = {attribute: {} for attribute in OPERATORS}
-    for place, row in _rows(where / TIMES, ("frame", "op", "ts_us", "dur_us")):
+    for place, row in rows(_times(where), ("frame", "op", "ts_us", "dur_us")):
         attribute = names.get(row["op"])
         if attribute is None:
             continue
         frame = _whole(place, "frame", row)
         if frame in times[attribute]:
-            raise ModelError(f"{place}.op", row["op"], f"each operator once in frame {frame}")
+            raise ModelError(f"{place}, column op", row["op"], f"each operator once in frame {frame}")
         times[attribute][frame] = _whole(place, "dur_us", row) / 1000
     frames = sorted(set(obstacles).intersection(*times.values()))
     if not frames:
-        raise ModelError(str(where / TIMES), Words("no frame with all operators"), "one frame at least")
+        raise ModelError(str(_times(where)), Words("no frame with all operators"), "one frame at least")
     found = {attribute: np.array([each[frame] for frame in frames]) for attribute, each in times.items()}
     return Frames(np.array([obstacles[frame] for frame in frames], dtype=np.int64), found)
 
@@ -130,24 +139,13 @@ def phases(frames: Frames) -> PhasePlan:
     return phases_by_request(stretches)
 
 
-def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield the place of each row for messages, and the row."""
-    try:
-        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
-            rows = csv.DictReader(file, strict=True)
-            if tuple(rows.fieldnames or ()) != columns:
-                raise ModelError(str(path), list(rows.fieldnames or ()), f"the columns {', '.join(columns)}")
-            for row in rows:
-                place = f"{path}, line {rows.line_num}"
-                if None in row or None in row.values():
-                    raise ModelError(place, Words("another number of values"), f"{len(columns)} values")
-                yield place, row
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
-        raise ModelError(str(path), Words(getattr(error, "strerror", None) or error), "a CSV file that can be read") from None
+def _times(where: Path) -> Path:
+    plain = where / TIMES.removesuffix(".gz")
+    return plain if plain.is_file() else where / TIMES
 
 
 def _whole(place: str, column: str, row: dict[str, str]) -> int:
     text = row[column]
     if not (text.isascii() and text.isdigit() and len(text) <= 13 and int(text) <= _MOST):
-        raise ModelError(f"{place}.{column}", text, f"a whole number from 0 to {_MOST}")
+        raise ModelError(f"{place}, column {column}", text, f"a whole number from 0 to {_MOST}")
     return int(text)

@@ -80,7 +80,10 @@ def test_the_files_of_the_page_of_the_format_are_read_and_run(
         (tmp_path / block.splitlines()[0].removeprefix("# ")).write_text(block)
     monkeypatch.chdir(tmp_path)
     assert len(list(tmp_path.iterdir())) == len(found) >= 5
-    read = {path.name: yaml_io.read_file(path.name) for path in tmp_path.iterdir()}
+    (table,) = blocks(repository, "csv", page)
+    described = list(tmp_path.iterdir())
+    Path("calls.csv").write_text(table)
+    read = {path.name: yaml_io.read_file(path.name) for path in described}
     whole = read["assistant.yaml"]
     assert whole.workflow is not None and whole.hardware is not None and whole.load is not None
     assert {type(item) for item in walk(whole.workflow.program)} == {Task, Fork, Branch, Loop, Select}
@@ -91,6 +94,10 @@ def test_the_files_of_the_page_of_the_format_are_read_and_run(
     sizes = read["units.yaml"].workflow
     assert sizes is not None and (sizes.in_bytes, sizes.deadline_cycles) == (1536, 2_000_000)
     assert sizes.demand() == pytest.approx({"read": 10_000, "write": 1800 * 210, "close": 3000})
+    assert cli.main(["run", "traced.yaml", "--hardware", "chip_64c", "--json"]) == cli.DONE
+    assert json.loads(capsys.readouterr().out)["requests"] == 3
+    assert cli.main(["run", "traced.yaml", "--hardware", "chip_64c", "--load", "closed", "--requests", "4"]) == cli.BAD_INPUT
+    assert "attributes.generated: got 3 values for 4 requests" in capsys.readouterr().err
     (code,) = blocks(repository, "python", page)
     exec(code, {})
     text = (repository / page).read_text()

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 import octomodel as om
-from octomodel.dist import Mixture
+from octomodel import cli_input
+from octomodel.dist import Law, Mixture
 from octomodel.elements import Series
 from octomodel.errors import ModelError
-from octomodel.presets import pylot
+from octomodel.presets import make_pylot_sample, pylot
 
 SEEN = (0, 0, 2, 1, 0, 3)
 
@@ -79,6 +80,33 @@ def test_where_the_frames_come_from(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert isinstance(own.attributes["obstacles"], Mixture)
 
 
+def test_the_bundled_sample_is_what_its_script_makes(repository: Path) -> None:
+    folder = repository / "octomodel" / "presets" / "samples"
+    made = make_pylot_sample.sample()
+    assert set(made) == {"pylot_operator_times.csv", pylot.OBSTACLES}
+    assert {name: (folder / name).read_text() for name in made} == made
+
+
+def test_the_bundled_sample_is_shaped_like_the_laws_and_says_that_it_was_made_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    sample, laws = om.workflow("av_pylot", data="sample"), om.workflow("av_pylot")
+    assert sample.phases is not None and sample.phases.cycle == (("traffic", 35), ("empty", 14)) * 2
+    for name in pylot.OPERATORS:
+        values, law = sample.attributes[name], laws.attributes[name]
+        assert isinstance(values, Series) and isinstance(law, Law)
+        # of 98 values that are correlated from one to the next, the mean strays by CV / sqrt(98) * 1.6, four times that at most
+        assert values.values.mean() == pytest.approx(law.mean, rel=0.65 * law.cv)
+        assert 0.05 < np.corrcoef(values.values[1:], values.values[:-1])[0, 1] < 0.75
+        assert "synthetic, not measured" in sample.provenance[f"workflow.attributes.{name}"].source
+    assert sum(sample.demand().values()) == pytest.approx(sum(laws.demand().values()), rel=0.1)
+    assert not any("synthetic" in told.source for told in laws.provenance.values())
+    monkeypatch.setenv("OCTOMODEL_DATA", "sample")
+    assert om.workflow("av_pylot") == cli_input.workflow("av_pylot").workflow == sample
+    assert "synthetic" in om.workflow("llm_chat_code").provenance["workflow.attributes.context"].source
+    ds = om.simulate(sample, om.hardware("edge_6c"), requests=98, threads=1, bounds=False, cautions=False)
+    done = dict(zip(ds["tb"].values.tolist(), ds["station_executions"].sum("cluster").values[0].tolist(), strict=True))
+    assert done["track_obstacle"] == sample.attributes["obstacles"].values.sum()  # type: ignore[union-attr]
+
+
 def test_the_public_frames(shared_data: Path) -> None:
     workflow = om.workflow("av_pylot", data=shared_data)
     assert len(workflow.attributes["obstacles"].values) == 922  # type: ignore[union-attr]
@@ -92,12 +120,12 @@ def test_the_public_frames(shared_data: Path) -> None:
     ("changes", "message"),
     [
         ({"obstacles": (1, 2)}, "got all frames traffic; allowed: frames with obstacles and frames without"),
-        ({"obstacles": (1, "x")}, "line 2.n_obstacles: got 'x'; allowed: a whole number from 0 to"),
-        ({"obstacles": (1, -1)}, "line 2.n_obstacles: got '-1'; allowed: a whole number from 0 to"),
+        ({"obstacles": (1, "x")}, "row 2, column n_obstacles: got 'x'; allowed: a whole number from 0 to"),
+        ({"obstacles": (1, -1)}, "row 2, column n_obstacles: got '-1'; allowed: a whole number from 0 to"),
         ({"obstacles": ()}, "got no frame with all operators; allowed: one frame at least"),
         ({"more": [f"10,{pylot.OPERATORS['pid_ms']},0,1"]}, "on_watermark'; allowed: each operator once in frame 10"),
-        ({"more": [f"70,{pylot.OPERATORS['pid_ms']},0,1e3"]}, "dur_us: got '1e3'; allowed: a whole number"),
-        ({"more": ["70,x,1"]}, "got another number of values; allowed: 4 values"),
+        ({"more": [f"70,{pylot.OPERATORS['pid_ms']},0,1e3"]}, "column dur_us: got '1e3'; allowed: a whole number"),
+        ({"more": ["70,x,1"]}, "got \\['70', 'x', '1'\\]; allowed: 4 fields, as in the header"),
     ],
 )
 def test_files_that_are_refused(tmp_path: Path, changes: dict[str, Sequence[object]], message: str) -> None:
@@ -107,7 +135,7 @@ def test_files_that_are_refused(tmp_path: Path, changes: dict[str, Sequence[obje
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=f"{pylot.OBSTACLES}: got No such file or directory; allowed: a CSV file"):
+    with pytest.raises(ModelError, match=f"{pylot.OBSTACLES}: got no such file; allowed: an existing CSV file"):
         om.workflow("av_pylot", data=tmp_path)
     write(tmp_path)
     (tmp_path / pylot.OBSTACLES).write_text("frame,count\n1,2\n")
@@ -117,5 +145,5 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     whole = (tmp_path / pylot.TIMES).read_bytes()
     for broken in (b"frame,op,ts_us,dur_us\n", whole[:-20]):
         (tmp_path / pylot.TIMES).write_bytes(broken)
-        with pytest.raises(ModelError, match=f"{pylot.TIMES}: got .*; allowed: a CSV file that can be read"):
+        with pytest.raises(ModelError, match=f"{pylot.TIMES}: got .*; allowed: a file that can be read to its end"):
             om.workflow("av_pylot", data=tmp_path)

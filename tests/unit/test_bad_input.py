@@ -149,8 +149,8 @@ def test_what_is_no_file_to_read(
         ("a,b\n1,-1\n", ", row 2, column b", "got '-1'; allowed: a finite number >= 0"),
         ('a,b\n1,"2,5"\n', ", row 2, column b", "got '2,5'; allowed: a finite number >= 0"),
         ("a,b\n1,2,5\n", ", row 2, column b", "got ['1', '2', '5']; allowed: 2 fields"),
-        ('a,b\n1,"2\n', "", "allowed: comma-separated values"),
-        ("a,c\n1,2\n", ", row 1", "got 'b'; allowed: one column of the header: a, c"),
+        ('a,b\n1,"2\n', ", row 2", "allowed: comma-separated values"),
+        ("a,c\n1,2\n", ", row 1", "got 'b'; allowed: one of a, c"),
         ("a,b\n", "", "allowed: at least one row under the header"),
     ],
 )

@@ -374,7 +374,7 @@ RUN = ("run", "early_exit", "--hardware", "chip_64c")
             ("show", "early_exit", "--dot", "--hardware", "chip_64c", "--set", "rows=2"),
             "--set rows: got 2; allowed: no change of a machine: none is shown here",
         ),
-        (("show", "chip_64c", "--set", "load.foo=1"), "--set load.foo: got 'foo'; allowed: one of arrival_cycles, in_"),
+        (("show", "chip_64c", "--set", "load.foo=1"), "--set load.foo: got 'foo'; allowed: one of arrival_cycles, column, f"),
         (("show", "chip_64c", "--set", "load.requst=1"), "--set load.requst: got 'requst'; allowed: did you mean 'reques"),
         (("show", "early_exit", "--set", "load.requests=1"), "--set load.requests: got 1; allowed: no change of a load"),
         (

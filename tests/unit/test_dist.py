@@ -7,6 +7,7 @@ import dataclasses
 import json
 import math
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -564,12 +565,12 @@ def test_samples_from_a_file(tmp_path: Path) -> None:
         ),
         ("a,cycles\n1\n", "row 2, column cycles: got ['1']"),
         ('a,cycles\n"1\n2",2\n3,x\n', "row 4, column cycles: got 'x'"),
-        ("a,b\n1,2\n", "row 1: got 'cycles'; allowed: one column of the header: a, b"),
-        ("cycles,cycles\n1,2\n", "row 1: got 'cycles'"),
-        ("", "row 1: got 'cycles'"),
+        ("a,b\n1,2\n", "row 1: got 'cycles'; allowed: one of a, b"),
+        ("cycles,cycles\n1,2\n", "row 1: got 2 columns 'cycles'; allowed: each name once in the header"),
+        ("", "row 1: got nothing; allowed: a header with the column 'cycles'"),
         ("cycles\n", "allowed: at least one row under the header"),
         ('cycles\n"1\n', "allowed: comma-separated values"),
-        (b"cycles\n\xff\n", "got 'byte 7'; allowed: text in UTF-8"),
+        (b"cycles\n\xff\n", "got bytes that are not UTF-8; allowed: text in UTF-8"),
     ],
 )
 def test_a_file_that_holds_something_else_is_refused(tmp_path: Path, text: str | bytes, message: str) -> None:
@@ -598,3 +599,19 @@ def test_a_measured_file(shared_data: Path) -> None:
 def test_a_uniform_law_of_huge_values_has_no_variance_that_is_a_float() -> None:
     law = dist.Uniform(0, 1e200)
     assert (law.mean, law.cv) == (5e199, math.inf)
+
+
+@pytest.mark.parametrize(
+    ("make", "path"),
+    [
+        (lambda: dist.HyperExponential([0.5, 0.5], [1e160, 1]), "HyperExponential.means"),
+        (lambda: dist.PhaseType([1.0], [[-1e-160]]), "PhaseType.T"),
+        (lambda: dist.Empirical([1, 1e160]), "Empirical.samples"),
+        (lambda: dist.Mixture([0.5, 0.5], [dist.Deterministic(1e160), dist.Exponential(1)]), "Mixture.laws"),
+        (lambda: dist.BoundedPareto(1.5, 1e-160, 1e160), "BoundedPareto.high"),
+    ],
+)
+def test_values_without_finite_squares_are_refused(make: Callable[[], dist.Law], path: str) -> None:
+    with pytest.raises(ModelError, match="allowed: values that are finite when squared") as caught:
+        make()
+    assert caught.value.path == path

@@ -98,6 +98,45 @@ def test_2000_spoiled_files_are_read_or_refused(tmp_path: Path) -> None:
     check(2000, tmp_path)
 
 
+TABLE = "at,n,us\n" + "".join(f"2023-11-16 18:17:0{i}.5,{10 * i},{i}.25\n" for i in range(9))
+NAMING = """
+schema_version: 1
+clock_hz: 1 GHz
+workflow:
+  mix: both
+  parts:
+    a: {name: a, attributes: {n: {file: t.csv, column: n, repeat: false}}, program: [{task: a, time: {per: n, slope: 5 us}}]}
+    b: part.yaml
+    c: {name: c, program: [{task: c, time: {law: empirical, file: t.csv, column: us, unit: us}}]}
+  shares: {a: 1, b: 2, c: 3}
+  phases: {by: request, cycle: [[x, 5], [y, 6]]}
+  phase_shares: {y: {a: 0, b: 1, c: 1}}
+load: {kind: trace, file: t.csv, column: at, repeat: true}
+"""
+PART = "{schema_version: 1, workflow: {name: p, program: [{task: p, time: {law: empirical, file: t.csv, column: us}}]}}"
+
+
+def test_spoiled_descriptions_that_name_tables_and_spoiled_tables(tmp_path: Path) -> None:
+    (tmp_path / "part.yaml").write_text(PART)
+    file, table = tmp_path / "f.yaml", tmp_path / "t.csv"
+    data = yaml_text.parse(NAMING, "f")
+    table.write_text(TABLE)
+    file.write_text(NAMING)
+    assert verdict(partial(read_file, file)) == "read"
+    found = {way: {"read": 0, "refused": 0, "warned": 0} for way in ("structure", "bytes", "table")}
+    for seed in range(300):
+        draw = random.Random(seed)
+        found["structure"][verdict(partial(from_dict, mutants.of_structure(data, draw), "f", file))] += 1
+        file.write_bytes(mutants.of_bytes(NAMING.encode(), draw))
+        found["bytes"][verdict(partial(read_file, file))] += 1
+        file.write_text(NAMING)
+        table.write_bytes(mutants.of_bytes(TABLE.encode(), draw))
+        found["table"][verdict(partial(read_file, file))] += 1
+        table.write_text(TABLE)
+    for way, counts in found.items():
+        assert counts["refused"] > 60 and counts["read"] > 1, (way, counts)
+
+
 @pytest.mark.deep
 def test_10000_spoiled_files_are_read_or_refused(tmp_path: Path) -> None:
     check(10_000, tmp_path)

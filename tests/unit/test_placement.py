@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import numpy as np
@@ -115,7 +116,10 @@ def test_a_task_that_takes_no_time_limits_nothing() -> None:
     assert [row["throughput_per_cycle"] for row in made["tasks"]] == [None, pytest.approx(0.3)]
     # a rate that is no float any more
     tiny = cli_placement.data(placement(Workflow("tiny", task("one", 5e-324)), System(1, 1, tbus=4)))
-    assert (tiny["limited_by"], tiny["throughput_per_cycle"], tiny["fill"]) == ("one", float("inf"), 0.0)
+    assert (tiny["limited_by"], tiny["throughput_per_cycle"], tiny["fill"]) == ("one", None, 0.0)
+    free = cli_placement.data(placement(Workflow("free", task("nothing", 0)), System(1, 1, tbus=4)))
+    assert free["throughput_per_cycle"] is free["fluid_throughput_per_cycle"] is None
+    json.dumps([tiny, free], allow_nan=False)
 
 
 def test_what_is_printed_stays_small(capsys: pytest.CaptureFixture[str]) -> None:

@@ -213,6 +213,9 @@ def test_what_extends_others_may_be_incomplete() -> None:
         ("workflow.milestones", ["a", "a"]),
         ("load.kind", "open"),
         ("load.requests", 0),
+        ("load", {"kind": "trace", "file": "a.csv"}),
+        ("workflow.attributes.tokens", {"file": "a.csv"}),
+        ("workflow.program[0].time", {"law": "empirical", "column": "a"}),
         ("schema_version", 2),
     ],
 )
@@ -222,6 +225,18 @@ def test_mistakes_do_not_have_the_form(place: str, value: Any) -> None:
     assert not fits(schema(), data)
     with pytest.raises(ModelError):
         from_dict(data, "f")
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("load", {"kind": "trace", "file": "a.csv", "column": "c", "unit": "ms", "repeat": True}),
+        ("workflow.attributes.tokens", {"file": "a.csv", "column": "c", "sha256": "0", "repeat": False}),
+        ("workflow.program[0].time", {"law": "empirical", "file": "a.csv", "column": "c", "unit": "us"}),
+    ],
+)
+def test_columns_of_tables_have_the_form(place: str, value: Any) -> None:
+    assert fits(schema(), put(FULL, place, value))
 
 
 def put(data: dict[str, Any], place: str, value: Any) -> dict[str, Any]:
@@ -237,7 +252,8 @@ def put(data: dict[str, Any], place: str, value: Any) -> dict[str, Any]:
 def mappings(data: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the mappings of a description, each to be changed and changed back, but not those by the names of a user."""
     for place, value in places(data, "f").items():
-        if isinstance(value, dict) and not place.endswith((".attributes", ".phases.n")) and not place.endswith("].phases"):
+        by_name = (".attributes", ".phases.n", "].phases", ".parts", ".shares", ".phase_shares", ".phase_shares.n")
+        if isinstance(value, dict) and not place.endswith(by_name):
             yield place.replace("provenance.workflow.in_bytes", "provenance[workflow.in_bytes]"), value
 
 
@@ -250,13 +266,18 @@ def wholes() -> list[dict[str, Any]]:
     rate = {"poisson": {"rate": 1}, "periodic": {"period_cycles": 1}, "renewal": {"law": {"law": "exponential", "mean": 1}}}
     rate |= {"closed": {}, "mmpp": {"rates": [1, 2], "mean_cycles": [1, 2]}, "trace": {"arrival_cycles": [1]}}
     found.extend({"schema_version": 1, "load": {"kind": kind, **rate[kind]}} for kind in KINDS)
+    given = {"name": "w", "program": [{"task": "a", "time": 1}], "attributes": {"tokens": {"values": [1, 2]}}}
+    found.append({"schema_version": 1, "workflow": given})
+    several = {"mix": "m", "parts": {"x": {**given, "phases": None}, "y": "tandem"}, "shares": {"x": 1, "y": 2}, "of": "work"}
+    several |= {"phases": {"by": "request", "cycle": [["m", 5], ["n", 6]]}, "phase_shares": {"n": {"x": 0, "y": 1}}}
+    found.append({"schema_version": 1, "workflow": several})
     return found
 
 
 def example(law: str) -> dict[str, Any]:
     several = {"probabilities": [0.5, 0.5], "weights": [0.5, 0.5], "means": [1, 2], "samples": [1], "alpha": [1.0], "T": [[-1.0]]}
     several |= {"laws": [{"law": "deterministic", "value": value} for value in (1, 2)]}
-    keys = target(f"#/$defs/law.{law}")["required"]
+    keys = target(f"#/$defs/law.{law}")["required"] + (["samples"] if law == "empirical" else [])
     value: dict[str, Any] = {"low": 1, "mode": 2, "high": 3, "cv": 0.5, "mean": 5, "k": 2, "alpha": 2.5, "value": 1, "shape": 2}
     if law in ("phase_type", "hyperexponential", "mixture"):
         value = several

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -296,3 +297,79 @@ def test_deep_plain_data_are_refused_without_recursion() -> None:
         deep = [{"fork": [deep]}]
     with pytest.raises(ModelError, match="more than 64 levels"):
         body_from_list(deep, "f", 0)
+
+
+NUMBERS = "[" + ", ".join(["1", "-2", "3.5", "4e3", "0", "1000000"] * 40) + "]"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"a: {NUMBERS}\n",
+        f"a: {NUMBERS} # {NUMBERS}\nb: 2\n",
+        f"a:\n  - {NUMBERS}\n  - b: {NUMBERS}\r\n",
+        f"a: {{b: {NUMBERS}, c: {NUMBERS}}}\n",
+        f"- {NUMBERS}\n- x\n",
+        f"a: [{NUMBERS}, {NUMBERS}]\n",
+        f"a: b - {NUMBERS}\n",
+        f"a: b\n  - {NUMBERS}\n",
+        f'a: "b: {NUMBERS}"\n',
+        f"a: 'b: {NUMBERS}'\n",
+        f"a: |\n  b: {NUMBERS}\n  c\nd: >\n  b: {NUMBERS}\n",
+        f"# a: {NUMBERS}\nb: 1\n",
+        f"a: {NUMBERS} b\n",
+        f"a: {{b - {NUMBERS}}}\n",
+        f"a: {{b: c - {NUMBERS}, d: 1}}\n",
+        f"? {NUMBERS}\n: 1\n",
+        f"a: {NUMBERS}: 1\n",
+        f"a: &x {NUMBERS}\n",
+        f"a: {NUMBERS}{NUMBERS}\n",
+        f"a: {NUMBERS}\n  {NUMBERS}\n",
+        f"a: {NUMBERS}\na: {NUMBERS}\n",
+        f"\ue0000\ue000: {NUMBERS}\n",
+        f"a: \ue0000\ue000\nb: {NUMBERS}\n",
+        f"a: {NUMBERS[:-1]}, 010]\n",
+        f"a: {NUMBERS[:-1]}, 1e999]\n",
+        f"a: {NUMBERS[:-1]},]\n",
+        f"a: {NUMBERS[:-1]}, , 1]\n",
+        f"a: {NUMBERS[:-1]}, 1 2, e]\n",
+        f"a: {NUMBERS}\n---\nb: {NUMBERS}\n",
+    ],
+)
+def test_long_lists_of_numbers_are_what_they_are_event_by_event(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def outcome() -> object:
+        try:
+            return [repr(each) for each in yaml_text.parse_all(text, "f")]
+        except ModelError as error:
+            return error.path
+
+    fast = outcome()
+    monkeypatch.setattr(yaml_text, "_LIST", re.compile("(?!)"))
+    assert fast == outcome()
+
+
+def test_a_list_at_the_depth_that_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(yaml_text, "MAX_DEPTH", 2)
+    assert yaml_text.parse(f"a: {NUMBERS}", "f")["a"][:3] == [1, -2, 3.5]
+    with pytest.raises(ModelError, match="more than 2 levels"):
+        yaml_text.parse(f"a: {{b: {NUMBERS}}}", "f")
+
+
+def test_long_lists_take_no_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trace of 10^5 arrivals is read without 10^5 events; other YAML of megabytes is refused before it takes minutes."""
+    counted = 0
+    take = yaml_text._Builder.take
+
+    def counting(self: yaml_text._Builder, event: object) -> None:
+        nonlocal counted
+        counted += 1
+        take(self, event)
+
+    monkeypatch.setattr(yaml_text._Builder, "take", counting)
+    cycles = list(range(0, 10**7, 100))
+    text = yaml_text.dump({"load": {"kind": "trace", "arrival_cycles": cycles, "requests": 5}})
+    assert yaml_text.parse(text, "f")["load"]["arrival_cycles"] == cycles
+    assert counted < 30
+    with pytest.raises(ModelError, match=r"f: got 2\d+ characters of YAML; allowed: at most 2097152 apart from lists of numbers"):
+        yaml_text.parse("- a\n" * 2**19 + "- b\n", "f")
+    assert counted < 30
