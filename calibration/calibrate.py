@@ -19,7 +19,8 @@ from .changes import Segments, change_points, one_hot
 from .loops import LoopFit, fit_loop
 from .sample import Sample
 from .skeleton import Values, choices, filled
-from .tables import Decisions, Source, Spans, read_decisions, read_spans
+from .spans import Decisions, Spans
+from .tables import Source, read_decisions, read_spans
 from .times import FAMILIES, TimeFit, fit_time
 from .trace import TraceError
 

@@ -70,6 +70,35 @@ class LlmTrace:
     def __len__(self) -> int:
         return len(self.context)
 
+    @property
+    def requests(self) -> Requests:
+        """Return arrivals, in seconds, and the attributes ``context`` and ``generated``: what ``fit`` takes."""
+        attributes = {"context": self.context.astype(np.float64), "generated": self.generated.astype(np.float64)}
+        return Requests(self.arrival_seconds, attributes)
+
+
+@dataclass(frozen=True, eq=False)
+class Requests:
+    """When requests arrived and what they were like, in order of arrival.
+
+    Attributes
+    ----------
+    arrivals : float64[request]
+        In a unit of time, ascending.
+    attributes : dict of float64[request]
+        Finite values, by name.
+    """
+
+    arrivals: NDArray[np.float64]
+    attributes: dict[str, NDArray[np.float64]]
+
+    def __len__(self) -> int:
+        return len(self.arrivals)
+
+    def part(self, begin: int, end: int) -> Requests:
+        """Return the requests from the one at ``begin`` up to that before ``end``, their times unchanged."""
+        return Requests(self.arrivals[begin:end], {name: each[begin:end] for name, each in self.attributes.items()})
+
 
 def read_azure_llm(path: str | os.PathLike[str]) -> LlmTrace:
     """Return a trace in the format of the public Azure LLM inference traces.
