@@ -29,12 +29,16 @@ if TYPE_CHECKING:
 
     from octomodel.comparison import compare as compare
     from octomodel.engine import simulate as simulate
+    from octomodel.heldout import holdout as holdout
     from octomodel.policies import Policy as Policy
+    from octomodel.posterior import predictive as predictive
     from octomodel.sweeping import sweep as sweep
     from octomodel.verification import verify as verify
 
 _LAZY = {
     "compare": "octomodel.comparison",
+    "holdout": "octomodel.heldout",
+    "predictive": "octomodel.posterior",
     "simulate": "octomodel.engine",
     "sweep": "octomodel.sweeping",
     "Policy": "octomodel.policies",
@@ -60,6 +64,7 @@ __all__ = [
     "dist",
     "fork",
     "hardware",
+    "holdout",
     "load",
     "loop",
     "mix",
@@ -69,6 +74,7 @@ __all__ = [
     "phases_by_request",
     "phases_by_time",
     "poisson",
+    "predictive",
     "renewal",
     "select",
     "seq",

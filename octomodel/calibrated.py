@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from octomodel.calibration import Calibration
-from octomodel.calibration.trace import TraceError
+from octomodel.calibration.spans import Spans
+from octomodel.calibration.trace import Requests, TraceError
 from octomodel.errors import ModelError
 from octomodel.load import Load, Trace, mmpp, poisson, renewal
 from octomodel.workflow import Workflow
@@ -43,7 +43,7 @@ def load(found: Calibration, *, replay: bool = False) -> Load | None:
     ([0, 500, 1000], Deterministic(value=500.0))
     """
     if replay:
-        return Trace(requests=len(found.requests), arrival_cycles=cycles(found, found.requests.arrivals))
+        return replayed(found, found.requests)
     process, count, scale = found.arrivals, len(found.requests), found.cycles_per_unit
     if process is None:
         return None
@@ -55,9 +55,11 @@ def load(found: Calibration, *, replay: bool = False) -> Load | None:
     return renewal(process.gaps.law * scale, count)
 
 
-def cycles(found: Calibration, arrivals: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return times of arrivals in whole cycles from the first, rounded half up, int64[request]."""
-    return np.asarray(np.floor((arrivals - arrivals[0]) * found.cycles_per_unit + 0.5), np.int64)
+def replayed(found: Calibration, part: Spans | Requests) -> Trace:
+    """Return arrivals as they were measured, in whole cycles from the first, rounded half up."""
+    arrivals = part.arrivals
+    cycles = np.floor((arrivals - arrivals[0]) * found.cycles_per_unit + 0.5).astype(np.int64)
+    return Trace(requests=len(cycles), arrival_cycles=cycles)
 
 
 def document(
