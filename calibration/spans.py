@@ -115,6 +115,65 @@ class Spans:
             raise TraceError("spans.task", ", ".join(self.tasks), f"at least one of {', '.join(names)}")
         return self._only(kept)
 
+    def with_gaps(self, gaps: Mapping[str, tuple[str | None, str]]) -> Spans:
+        """Return the spans with others for what passes between two tasks of a request: data on their way, a wait for a sensor.
+
+        Parameters
+        ----------
+        gaps : mapping
+            From a new name of a task to the tasks between which it lies: from the last end of the first, or for None the first
+            start of the request, to the first start of the second. Requests without one of them have no such gap.
+
+        Raises
+        ------
+        TraceError
+            When a name is taken or there is no such task; when the second begins before the first has ended.
+
+        Examples
+        --------
+        >>> from octomodel.calibration import read_spans
+        >>> spans = read_spans({"request": [1, 1], "task": ["a", "b"], "start": [0.0, 5.0], "end": [3.0, 9.0]})
+        >>> spans.with_gaps({"way": ("a", "b")}).sample("way").times.tolist()
+        [2.0]
+        """
+        request, task, start, end = [self.request], [self.task], [self.start], [self.end]
+        count = len(self.arrivals)
+        for i, (name, (before, after)) in enumerate(gaps.items()):
+            if name in self.tasks:
+                raise TraceError("spans.task", name, "a new name")
+            ends = self.arrivals if before is None else self._edge(before, count, np.maximum, -np.inf)
+            starts = self._edge(after, count, np.minimum, np.inf)
+            here = np.flatnonzero(np.isfinite(ends) & np.isfinite(starts))
+            bad = here[starts[here] < ends[here]]
+            if bad.size:
+                at = int(bad[0])
+                raise TraceError(f"spans.{name}, request {at}", float(starts[at] - ends[at]), "a gap >= 0")
+            request.append(here)
+            task.append(np.full(here.size, len(self.tasks) + i))
+            start.append(ends[here])
+            end.append(starts[here])
+        names = np.array([*self.tasks, *gaps])
+        begin = np.concatenate(start)
+        order = np.argsort(begin, kind="stable")
+        labels, which = np.unique(names[np.concatenate(task)[order]], return_inverse=True)
+        return replace(
+            self,
+            request=np.concatenate(request)[order],
+            tasks=tuple(labels.tolist()),
+            task=which.astype(np.int64),
+            start=begin[order],
+            end=np.concatenate(end)[order],
+        )
+
+    def _edge(self, task: str, count: int, pick: np.ufunc, nothing: float) -> F64:
+        """Return the last end or the first start of one task in each request."""
+        if task not in self.tasks:
+            raise TraceError("spans.task", task, f"one of {', '.join(self.tasks)}")
+        here = self.task == self.tasks.index(task)
+        out = np.full(count, nothing)
+        pick.at(out, self.request[here], (self.end if pick is np.maximum else self.start)[here])
+        return out
+
     def part(self, begin: int, end: int) -> Spans:
         """Return the spans of the requests from number ``begin`` up to that before ``end``, their times unchanged."""
         return self._only((self.request >= begin) & (self.request < end))

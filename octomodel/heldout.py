@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,6 +11,7 @@ import xarray as xr
 from octomodel import calibrated, checks, posterior
 from octomodel.calibration import Calibration, fit
 from octomodel.calibration.spans import Decisions, Spans
+from octomodel.calibration.times import FAMILIES
 from octomodel.calibration.trace import LlmTrace, Requests, TraceError
 from octomodel.errors import ModelError, Words
 from octomodel.hardware import System
@@ -40,6 +41,7 @@ def holdout(
     share: float = 0.5,
     draws: int = LEAST,
     seed: int = 0,
+    among: Iterable[str] = tuple(FAMILIES),
     repetitions: int = 99,
     threads: int | None = None,
 ) -> xr.Dataset:
@@ -68,8 +70,8 @@ def holdout(
         Workflows drawn from what the first requests leave open, at least 39.
     seed : int
         Of everything that is drawn.
-    repetitions : int
-        Of the bootstraps behind the tests of laws; 0 leaves them out.
+    among, repetitions
+        As for ``calibration.fit``. A law whose tail is beyond what can be simulated is refused; other families are the cure.
     threads : int, optional
 
     Returns
@@ -117,7 +119,15 @@ def holdout(
     if decisions is not None:
         made = [decisions.between(-np.inf, split), decisions.between(split, np.inf)]
     first, rest = whole.part(0, middle), whole.part(middle, n)
-    found = _fitted(first, made[0], cycles_per_unit, repetitions, seed)
+    families = tuple(among)
+
+    def fitted(part: Spans | Requests, chosen: Decisions | None) -> Calibration:
+        try:
+            return fit(part, chosen, cycles_per_unit=cycles_per_unit, among=families, repetitions=repetitions, seed=seed)
+        except TraceError as error:
+            raise ModelError(error.path, error.value, error.allowed) from None
+
+    found = fitted(first, made[0])
     said = surprises(found, rest)
     source = calibrated.load(found) if load is None else load
     if source is None:
@@ -129,7 +139,7 @@ def holdout(
     if load is None:
         steps.append(("arrivals", _means(runs.all(likely, calibrated.replayed(found, first)))))
     if isinstance(rest, Spans):
-        later = _fitted(rest, made[1], cycles_per_unit, repetitions, seed)
+        later = fitted(rest, made[1])
         likely = posterior.drawn(later, workflow, draws, seed)
         steps.append(("drift", _means(runs.all(likely, calibrated.replayed(found, rest) if load is None else source))))
         truth = rest.latencies[~np.isnan(rest.latencies)] * cycles_per_unit
@@ -168,15 +178,6 @@ class _Runs:
     def all(self, workflows: Sequence[Workflow], load: Load, note: Callable[[str], None] | None = None) -> list[F64]:
         """Return the latencies of each workflow, with draws of its own."""
         return [self.one(each, load, i, note if note is not None and i == 0 else False) for i, each in enumerate(workflows)]
-
-
-def _fitted(
-    part: Spans | Requests, decisions: Decisions | None, cycles_per_unit: float, repetitions: int, seed: int
-) -> Calibration:
-    try:
-        return fit(part, decisions, cycles_per_unit=cycles_per_unit, repetitions=repetitions, seed=seed)
-    except TraceError as error:
-        raise ModelError(error.path, error.value, error.allowed) from None
 
 
 def _means(latencies: list[F64]) -> F64:
