@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,9 @@ from .spans import Decisions, Spans
 from .tables import Source, read_decisions, read_spans
 from .times import FAMILIES, TimeFit, fit_time
 from .trace import LlmTrace, Requests, TraceError
+
+if TYPE_CHECKING:
+    from .plots import Plots
 
 WINDOWS = 20
 """Most windows of a block's decisions, in order of time."""
@@ -190,6 +193,13 @@ class Calibration:
         from .report import facts
 
         return facts(self)
+
+    @property
+    def plot(self) -> Plots:
+        """Pictures: see ``octomodel.calibration.plots.Plots``."""
+        from .plots import Plots
+
+        return Plots(self)
 
     def _posteriors(self, skeleton: Workflow) -> dict[str, Frequencies]:
         """Return the posteriors over the choices of the program, of which some may never have been taken."""

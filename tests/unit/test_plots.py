@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import numpy as np
@@ -67,3 +69,28 @@ def test_wafer(study: xr.Dataset) -> None:
         study.octo.plot.wafer()
     with pytest.raises(ModelError, match="^ax: got int"):
         one.octo.plot.wafer(ax=3)
+
+
+def test_qq_of_held_out_requests() -> None:
+    start = np.arange(120) * 100.0
+    end = start + np.random.default_rng(1).gamma(9.0, 5.0, 120)
+    table = {"request": range(120), "task": ["a"] * 120, "start": start, "end": end}
+    workflow, chip = om.Workflow("w", om.task("a", 1)), om.System(1, 1, tbus=1)
+    spans = om.calibration.read_spans(table)
+    ds = om.holdout(spans, workflow, chip, load=om.closed(in_flight=1), cycles_per_unit=1000, among=["gamma"], repetitions=0)
+    axes = ds.octo.plot.qq()
+    x, y = axes.get_lines()[0].get_data()
+    assert np.array_equal(x, ds.measured_quantile_cycles) and np.array_equal(y, ds.predicted_quantile_cycles)
+    with pytest.raises(ValueError, match="got no measured quantiles; allowed: what octomodel.holdout returns"):
+        om.simulate(LINE, CHIP, load=om.closed(requests=50)).octo.plot.qq()
+
+
+def test_a_run_alone_has_pictures() -> None:
+    """In a process in which nothing else has registered the accessor of studies."""
+    code = """
+import octomodel as om
+ds = om.simulate(om.Workflow("w", om.task("a", 9)), om.System(1, 1, tbus=1), load=om.closed(requests=3), threads=1)
+print(type(ds.octo.plot).__name__)
+"""
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout == "Plots\n"
