@@ -17,6 +17,9 @@ from .spans import Rows, Spans
 from .tables import unpacked
 from .trace import TraceError, read_text
 
+LARGEST = 2.0**1000
+"""Bound of numbers, so that sums and differences stay finite; integers are compared with it exactly."""
+
 
 def text_of(path: str | os.PathLike[str]) -> str:
     """Return the text of a file, plain or gzip by its ending ``.gz``, or raise ``TraceError``."""
@@ -32,8 +35,13 @@ def parsed(text: str, place: str) -> Any:
 
     try:
         return json.loads(text, parse_constant=strange)
+    except TraceError:
+        raise
     except json.JSONDecodeError as error:
         raise TraceError(f"{place}, line {error.lineno}, column {error.colno}", error.msg, "JSON") from None
+    except ValueError as error:
+        # of integers that Python refuses to read
+        raise TraceError(place, str(error), "JSON") from None
     except RecursionError:
         raise TraceError(place, "lists within lists without end", "JSON") from None
 
@@ -54,8 +62,11 @@ def listed(place: str, value: object) -> list[Any]:
 
 def number(place: str, value: object, allowed: str = "a finite number") -> int | float:
     """Return a finite number, or raise ``TraceError``."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise TraceError(place, value, allowed)
+    if not abs(value) < LARGEST:
+        # of an integer as long as a page nothing more is told
+        raise TraceError(place, value if isinstance(value, float) else "a huge integer", allowed)
     return value
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .sample import F64
 from .spans import Decisions, Rows, Spans
-from .trace import TraceError, read_text
+from .trace import MAX_BYTES, TraceError, read_text
 
 SPAN_COLUMNS = ("request", "task", "start", "end")
 DECISION_COLUMNS = ("request", "block", "choice", "time")
@@ -231,6 +231,9 @@ def unpacked(path: str) -> str:
 
     try:
         with gzip.open(path, "rt", encoding="utf-8-sig", newline="") as file:
-            return file.read()
+            text = file.read(MAX_BYTES + 1)
     except (OSError, EOFError, UnicodeDecodeError) as error:
         raise TraceError(path, str(error), "a gzip file of text in UTF-8") from None
+    if len(text) > MAX_BYTES:
+        raise TraceError(path, f"more than {MAX_BYTES} characters, unpacked", "at most so many")
+    return text

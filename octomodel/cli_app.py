@@ -255,6 +255,14 @@ def fit(
     replay: Annotated[bool, Parameter(negative="", help="Write the arrivals themselves, not a process fitted to them.")] = False,
     repetitions: Annotated[Count, Parameter(help="Of the bootstraps behind the tests; 0: no tests.")] = 99,
     seed: Annotated[Count, Parameter(help="Seed of the bootstraps.")] = 0,
+    check: Annotated[
+        str | None,
+        Parameter(help="A machine, by name or file: also predict the second half of the requests from the first, on it."),
+    ] = None,
+    policy: Annotated[str | None, Parameter(help="With --check: as for run.")] = None,
+    load: Annotated[
+        str | None, Parameter(help="With --check: as for run, such as '{kind: closed, in_flight: 1}'; default: as fitted.")
+    ] = None,
     out: Annotated[str | None, Parameter(help="Where to write workflow and load: a name in .yaml or .toml.")] = None,
     as_json: Json = False,
 ) -> int:
@@ -275,6 +283,9 @@ def fit(
         replay=replay,
         repetitions=repetitions,
         seed=seed,
+        check=check,
+        policy=policy,
+        load=load,
         out=out,
         as_json=as_json,
     )

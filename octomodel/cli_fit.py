@@ -10,7 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from octomodel import calibrated, cli_input, units, yaml_io
+from octomodel import calibrated, cli_check, cli_input, units, yaml_io
 from octomodel.calibration import fit, read_azure_llm, read_chrome, read_decisions, read_otlp, read_pylot, read_spans
 from octomodel.calibration.spans import Spans
 from octomodel.calibration.trace import LlmTrace, Requests, TraceError
@@ -51,6 +51,9 @@ def run(
     replay: bool,
     repetitions: int,
     seed: int,
+    check: str | None,
+    policy: str | None,
+    load: str | None,
     out: str | None,
     as_json: bool,
 ) -> int:
@@ -72,21 +75,24 @@ def run(
     if attributes and kind not in WITH_ATTRIBUTES:
         raise ModelError("--attribute", ", ".join(attributes), f"no such option: {kind} has the attributes that it has")
     scale = _scale(kind, unit, clock, document)
+    checked = cli_check.wanted(check, policy, load, workflow, document)
     try:
         measured = _belonging(_read(spans, kind, request, attributes), spans, document.workflow, renames, drop)
         made = None if decisions is None else read_decisions(decisions)
         found = fit(measured, made, cycles_per_unit=float(scale), repetitions=repetitions, seed=seed)
-    except ImportError as error:
-        raise ModelError(spans, Words(error), "a file that can be read here") from None
+    except ImportError:
+        raise ModelError(spans, Words("no pyarrow"), "a file that can be read here: pip install pyarrow, or CSV") from None
     except TraceError as error:
         raise ModelError(error.path, error.value, error.allowed) from None
     source = " and ".join(_named(path) for path in (spans, decisions) if path is not None)
     result = calibrated.document(found, document.workflow, source=source, replay=replay, beside=document)
-    facts = found.facts()
+    facts = {"source": source, **found.facts()}
+    if checked is not None:
+        facts["check"] = checked.run(measured, document.workflow, made, float(scale), repetitions, seed)
     if as_json:
-        print(json.dumps({"source": source, **facts}, indent=2, allow_nan=False))
+        print(json.dumps(facts, indent=2, allow_nan=False))
     else:
-        print_facts(facts, source)
+        print_facts(facts)
     if target is not None:
         # the figures stand whatever becomes of the file
         sys.stdout.flush()
@@ -185,9 +191,9 @@ def _named(path: str) -> str:
     return f"{Path(path).name} (SHA-256 {digest})"
 
 
-def print_facts(facts: dict[str, Any], source: str) -> None:
+def print_facts(facts: dict[str, Any]) -> None:
     """Print what was found for readers: a table for each kind of thing that was measured."""
-    print(f"measured: {source}")
+    print(f"measured: {facts['source']}")
     print(f"{facts['requests']:,} requests, {facts['cycles_per_unit']:,g} cycles per unit of time")
     tasks: list[Row] = []
     head: Row
@@ -223,6 +229,8 @@ def print_facts(facts: dict[str, Any], source: str) -> None:
     if arrivals is not None:
         rate = f"{arrivals['rate']:.6g} per unit of time"
         print(f"arrivals: {arrivals['family']}, {rate}, CV of the gaps {arrivals['gaps_cv']:.3f}; {arrivals['verdict']}")
+    if "check" in facts:
+        cli_check.print_check(facts["check"])
 
 
 def _p(value: float | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from octomodel import cli, dist, yaml_io, yaml_text
+from octomodel import cli, cli_check, dist, yaml_io, yaml_text
 from octomodel.errors import ModelError
 from octomodel.load import Mmpp, Poisson, Renewal, Trace
 
@@ -38,6 +39,7 @@ provenance:
   workflow.program[1].choices[0].probability: {tag: estimate, source: judged}
 """
 REQUESTS = 120
+CHECK = ("--unit", "us", "--check", "chip_64c")
 
 
 @pytest.fixture
@@ -189,6 +191,10 @@ def test_names_are_changed_or_left_out(capsys: pytest.CaptureFixture[str], files
         ("spans.csv", ("--unit", "us", "--rename", "look=lok"), "spans.csv, task: got 'lok'; allowed: did you mean 'look'? one "),
         ("spans.csv", ("--unit", "us", "--decisions", "spans.csv"), "spans.csv: got 'no column block'; allowed: the columns req"),
         ("azure.csv", ("--format", "azure-llm", "--rename", "a=b"), "--rename: got 'a=b'; allowed: no such option: there are no"),
+        ("spans.csv", ("--unit", "us", "--policy", "static"), "--policy: got 'static'; allowed: no such option without --check"),
+        ("spans.csv", ("--unit", "us", "--check", "chip64c"), "hardware: got 'chip64c'; allowed: did you mean 'chip_64c'?"),
+        ("spans.csv", (*CHECK, "--policy", "statik"), "policy: got 'statik'; allowed: did you mean 'static'?"),
+        ("spans.csv", (*CHECK, "--load", "clozed"), "--load.kind: got 'clozed'; allowed: did you mean 'closed'?"),
         ("azure.csv", ("--format", "azure-llm"), "azure.csv, attribute: got 'context'; allowed: one of size; --drop leaves out "),
     ],
 )
@@ -207,9 +213,31 @@ def test_what_is_wrong_is_told_in_one_line(
     assert out == "" and err.startswith(f"octomodel: {message}") and err.count("\n") == 1
 
 
+def test_a_check_says_how_well_the_first_half_predicts(capsys: pytest.CaptureFixture[str], files: dict[str, str]) -> None:
+    words = ["--unit", "us", "--check", files["program.yaml"], "--load", "{kind: closed, in_flight: 1}"]
+    found = fitted(capsys, files, "spans.csv", *words)["check"]
+    assert (found["requests"], found["held_out"], found["policy"]) == (REQUESTS, REQUESTS // 2, "static")
+    assert [each["statistic"] for each in found["statistics"]] == ["mean", "p50", "p95", "p99"]
+    for each in found["statistics"]:
+        assert sum(each["error_parts"].values()) == pytest.approx(each["error"], abs=1e-12)
+        assert list(each["error_parts"]) == ["drift", "model"]
+    cli_check.print_check(found)
+    out, err = capsys.readouterr()
+    title = f"60 of 120 requests held out, in cycles on {files['program.yaml']} under static"
+    assert title in out and "by drift" in out and all(line.startswith("octomodel: warning: ") for line in err.splitlines())
+
+
 def test_a_clock_is_needed_where_none_is_known(capsys: pytest.CaptureFixture[str], files: dict[str, str]) -> None:
     assert cli.main(["fit", files["spans.csv"], "--workflow", "early_exit", "--unit", "us"]) == cli.BAD_INPUT
     assert "--clock: got nothing; allowed: a frequency such as '1.2 GHz', or a machine" in capsys.readouterr().err
+
+
+def test_parquet_needs_what_reads_it(
+    capsys: pytest.CaptureFixture[str], files: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert cli.main(["fit", "spans.parquet", "--workflow", files["program.yaml"], "--unit", "us"]) == cli.BAD_INPUT
+    assert "spans.parquet: got no pyarrow; allowed: a file that can be read here: pip install pyarrow" in capsys.readouterr().err
 
 
 def test_the_file_is_replaced_whole_or_not_at_all(
