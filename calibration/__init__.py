@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from .calibrate import Calibration as Calibration
     from .calibrate import fit as fit
     from .changes import change_points as change_points
+    from .chrome import read_chrome as read_chrome
     from .loops import fit_loop as fit_loop
     from .mmpp import fit_mmpp2 as fit_mmpp2
+    from .otlp import read_otlp as read_otlp
     from .tables import read_decisions as read_decisions
     from .tables import read_pylot as read_pylot
     from .tables import read_spans as read_spans
@@ -35,7 +37,9 @@ _LAZY = {
     "frequencies": "branching",
     "homogeneous": "branching",
     "read_azure_llm": "trace",
+    "read_chrome": "chrome",
     "read_decisions": "tables",
+    "read_otlp": "otlp",
     "read_pylot": "tables",
     "read_spans": "tables",
 }

@@ -177,7 +177,8 @@ class ArrivalFit:
     Attributes
     ----------
     family : str
-        ``poisson``, ``renewal`` or ``mmpp``: of the least BIC.
+        ``poisson``, ``renewal`` or ``mmpp``: of the least BIC; but no renewal process where neighbouring gaps depend on each
+        other and there is an ``mmpp``.
     rate, low, high : float
         Arrivals per unit of time; the interval is right for a Poisson process only.
     gaps : TimeFit
@@ -264,15 +265,16 @@ def fit_arrivals(arrivals: ArrayLike, *, repetitions: int = 199, seed: int = 0) 
         bic["mmpp"] = 4.0 * log_n - 2.0 * process.log_likelihood(gaps)
     except UnfitError:
         pass
-    family = min(bic, key=lambda name: bic[name])
     correlation, p = _order(gaps, repetitions, np.random.default_rng(seed))
-    return ArrivalFit(
-        family, rate, low, high, law, process, bic, alone.anderson.p, correlation, p, _verdict(family, alone.anderson.p, p)
-    )
+    # the likelihood of one gap after the other knows nothing of their order, which is what makes queues
+    ordered = p <= 0.05 and process is not None
+    family = min((name for name in bic if not (ordered and name == "renewal")), key=lambda name: bic[name])
+    verdict = _verdict(family, min(bic, key=lambda name: bic[name]), alone.anderson.p, p)
+    return ArrivalFit(family, rate, low, high, law, process, bic, alone.anderson.p, correlation, p, verdict)
 
 
-def _verdict(family: str, exponential: float, order: float) -> str:
-    words = [f"{family} has the least BIC"]
+def _verdict(family: str, least: str, exponential: float, order: float) -> str:
+    words = [f"{family} has the least BIC"] if family == least else [f"{family} is taken, {least} has the least BIC"]
     if exponential <= 0.05:
         words.append(f"the gaps are not exponential (p = {exponential:.2g})")
     if order <= 0.05:

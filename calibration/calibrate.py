@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +18,15 @@ from .bootstrap import Interval, intervals, law_draws
 from .branching import Frequencies, frequencies
 from .changes import Segments, change_points, one_hot
 from .loops import LoopFit, fit_loop
-from .sample import Sample
+from .sample import F64, Sample
 from .skeleton import Values, choices, filled
-from .tables import Decisions, Source, Spans, read_decisions, read_spans
+from .spans import Decisions, Spans
+from .tables import Source, read_decisions, read_spans
 from .times import FAMILIES, TimeFit, fit_time
-from .trace import TraceError
+from .trace import LlmTrace, Requests, TraceError
+
+if TYPE_CHECKING:
+    from .plots import Plots
 
 WINDOWS = 20
 """Most windows of a block's decisions, in order of time."""
@@ -77,6 +82,8 @@ class Calibration:
         Their laws.
     arrivals : ArrivalFit or None
         Of the first starts of the requests; None below 17 requests or when all began at once.
+    requests : Requests
+        First starts of the requests, in the unit of the tables, and their attributes.
     """
 
     cycles_per_unit: float
@@ -86,14 +93,17 @@ class Calibration:
     turns: dict[str, NDArray[np.int64]]
     loops: dict[str, LoopFit]
     arrivals: ArrivalFit | None
+    requests: Requests
 
-    def workflow(self, skeleton: Workflow) -> Workflow:
+    def workflow(self, skeleton: Workflow, source: str = "measurements") -> Workflow:
         """Return a workflow with the measured laws, in cycles, and expected frequencies in the places of its own.
 
         Parameters
         ----------
         skeleton : Workflow
             The program; what was not measured keeps its value, and the description says what was.
+        source : str
+            Where the measurements come from, for the provenance of the values.
 
         Returns
         -------
@@ -102,11 +112,17 @@ class Calibration:
         Raises
         ------
         TraceError
-            When a measured task, block or choice is not in the program, or its value depends on a phase or an attribute.
+            When a measured task, block, choice or attribute is not in the program, or its value depends on a phase or an
+            attribute.
+
+        Notes
+        -----
+        Attributes become series: request r has the values of the measured request r, round and round, so that what belongs
+        together stays together.
         """
         laws = {name: found.law * self.cycles_per_unit for name, found in self.times.items()}
         chosen = {name: posterior.probabilities() for name, posterior in self._posteriors(skeleton).items()}
-        return filled(skeleton, _values(laws, chosen, self.loops), self._note())
+        return filled(skeleton, self._values(laws, chosen, self.loops, self.requests.attributes), self._note(), source)
 
     def draws(self, skeleton: Workflow, count: int, seed: int = 0) -> list[Workflow]:
         """Return workflows whose laws and frequencies are drawn from what the measurements leave open.
@@ -123,8 +139,8 @@ class Calibration:
         Returns
         -------
         list of Workflow
-            Laws fitted to requests drawn with replacement, each family as chosen; probabilities from their posterior. Simulating
-            each gives results that spread as the measurements do.
+            Laws fitted to requests drawn with replacement, each family as chosen; probabilities from their posterior; attributes
+            in blocks of neighbours drawn with replacement. Simulating each gives results that spread as the measurements do.
 
         Raises
         ------
@@ -133,12 +149,13 @@ class Calibration:
         """
         if count < 1:
             raise TraceError("Calibration.draws.count", count, "an integer >= 1")
-        seeds = np.random.SeedSequence(seed).generate_state(len(self.times) + len(self.blocks) + len(self.loops))
+        seeds = np.random.SeedSequence(seed).generate_state(len(self.times) + len(self.blocks) + len(self.loops) + 1)
         rest = iter(seeds.tolist())
         laws = {name: law_draws(fit.family, self.samples[name], count, next(rest)) for name, fit in self.times.items()}
         posteriors = self._posteriors(skeleton)
         drawn = {name: posterior.draws(count, next(rest)) for name, posterior in posteriors.items()}
         loops = {name: _loops(turns, count, next(rest)) for name, turns in self.turns.items()}
+        rng = np.random.default_rng(next(rest))
         out = []
         for i in range(count):
             chosen = {
@@ -146,8 +163,10 @@ class Calibration:
             }
             scaled = {name: each[i] * self.cycles_per_unit for name, each in laws.items()}
             counts = {name: each[i] for name, each in loops.items()}
+            order = _blocks_of(len(self.requests), rng)
+            sizes = {name: each[order] for name, each in self.requests.attributes.items()}
             note = f"{self._note()}; draw {i} of seed {seed}"
-            out.append(filled(skeleton, _values(scaled, chosen, counts), note))
+            out.append(filled(skeleton, self._values(scaled, chosen, counts, sizes), note))
         return out
 
     def intervals(self, task: str, *, count: int = 400, level: float = 0.95, seed: int = 0) -> dict[str, Interval]:
@@ -164,23 +183,23 @@ class Calibration:
         return intervals(fit.law, law_draws(fit.family, self.samples[task], count, seed), level=level)
 
     def report(self) -> str:
-        """Return what was found as text: tasks, blocks, loops and arrivals, each with its verdict."""
-        lines = [f"{'task':<24}{'ends':>8}{'open':>6}{'late':>6}{'mean':>12}{'CV':>7}{'lag 1':>7}  verdict"]
-        for name, time in self.times.items():
-            head = f"{name:<24}{time.ends:>8}{time.unfinished:>6}{time.late:>6}"
-            lines.append(f"{head}{time.law.mean:>12.6g}{time.law.cv:>7.3f}{time.autocorrelation:>7.2f}  {time.verdict}")
-        for name, block in self.blocks.items():
-            low, high = block.frequencies.interval()
-            parts = zip(block.names, block.frequencies.mean, low, high, strict=True)
-            shares = ", ".join(f"{choice} {p:.3f} [{a:.3f}, {b:.3f}]" for choice, p, a, b in parts)
-            drift = f"; frequencies change at {', '.join(f'{t:g}' for t in block.changed_at)}" if block.changed_at else ""
-            lines.append(f"{name}: {shares}; over-dispersion {block.frequencies.overdispersion:.3f}{drift}")
-        for name, loop in self.loops.items():
-            lines.append(f"{name}: turns {loop.count.mean:.3f} on average, {loop.family}")
-        if self.arrivals is not None:
-            found = self.arrivals
-            lines.append(f"arrivals: {found.rate:.6g} per unit of time; {found.verdict}")
-        return "\n".join(lines)
+        """Return what was found as text: tasks, blocks, loops, attributes and arrivals, each with its verdict."""
+        from .report import text
+
+        return text(self)
+
+    def facts(self) -> dict[str, Any]:
+        """Return what was found as plain data, ready for JSON; what is not known is None."""
+        from .report import facts
+
+        return facts(self)
+
+    @property
+    def plot(self) -> Plots:
+        """Pictures: see ``octomodel.calibration.plots.Plots``."""
+        from .plots import Plots
+
+        return Plots(self)
 
     def _posteriors(self, skeleton: Workflow) -> dict[str, Frequencies]:
         """Return the posteriors over the choices of the program, of which some may never have been taken."""
@@ -197,17 +216,33 @@ class Calibration:
             out[name] = frequencies(table, choices=names)
         return out
 
+    def _values(
+        self, laws: dict[str, dist.Law], chosen: dict[str, dict[str, float]], loops: dict[str, LoopFit], sizes: dict[str, F64]
+    ) -> Values:
+        """Return what goes into the workflow: a loop that is geometric needs no law of its turns."""
+        branches = {name: value for name, value in chosen.items() if tuple(value) != TURN}
+        again = {name: value["again"] for name, value in chosen.items() if tuple(value) == TURN}
+        again |= {name: loop.again for name, loop in loops.items() if loop.again is not None}
+        counts = {name: loop.count for name, loop in loops.items() if loop.again is None}
+        notes = {("task", name): f"{fit.family} of {fit.ends + fit.unfinished} executions" for name, fit in self.times.items()}
+        for name, block in self.blocks.items():
+            notes["branch" if name in branches else "loop", name] = f"{int(block.windows.sum())} decisions"
+        notes |= {("loop", name): f"{loop.family} of {self.turns[name].size} entries" for name, loop in loops.items()}
+        notes |= {("attribute", name): f"{each.size} requests" for name, each in sizes.items()}
+        return Values(laws, branches, again, counts, sizes, notes)
+
     def _note(self) -> str:
         tasks = ", ".join(f"{name} {fit.family} of {fit.ends + fit.unfinished}" for name, fit in self.times.items())
         blocks = ", ".join(f"{name} of {int(block.windows.sum())}" for name, block in self.blocks.items())
         loops = ", ".join(f"{name} {loop.family} of {self.turns[name].size}" for name, loop in self.loops.items())
-        parts = [("times", tasks), ("decisions", blocks), ("turns", loops)]
+        sizes = ", ".join(f"{name} of {each.size}" for name, each in self.requests.attributes.items())
+        parts = [("times", tasks), ("decisions", blocks), ("turns", loops), ("attributes", sizes)]
         told = "; ".join(f"{what}: {text}" for what, text in parts if text)
         return f"Measured at {self.cycles_per_unit:g} cycles per unit of time: {told}"
 
 
 def fit(
-    spans: Spans | Source,
+    spans: Spans | Requests | LlmTrace | Source,
     decisions: Decisions | Source | None = None,
     *,
     cycles_per_unit: float,
@@ -220,8 +255,9 @@ def fit(
 
     Parameters
     ----------
-    spans : Spans, or a table for ``read_spans``
-        Executions of tasks. A span that contains waiting is no service time: let it start when the work does.
+    spans : Spans, Requests, LlmTrace, or a table for ``read_spans``
+        Executions of tasks. A span that contains waiting is no service time: let it start when the work does. Of requests alone
+        attributes and arrivals are fitted, and no times.
     decisions : Decisions, or a table for ``read_decisions``, optional
         Choices of control blocks. Of a loop either ``again`` and ``exit`` after each turn, or the whole number of turns.
     cycles_per_unit : float
@@ -250,8 +286,13 @@ def fit(
     """
     if isinstance(cycles_per_unit, bool) or not 0.0 < cycles_per_unit < math.inf:
         raise TraceError("fit.cycles_per_unit", cycles_per_unit, "a finite number > 0")
-    read = spans if isinstance(spans, Spans) else read_spans(spans)
-    samples = {task: read.sample(task) for task in read.tasks}
+    samples: dict[str, Sample] = {}
+    if isinstance(spans, Requests | LlmTrace):
+        requests = spans.requests if isinstance(spans, LlmTrace) else spans
+    else:
+        read = spans if isinstance(spans, Spans) else read_spans(spans)
+        samples = {task: read.sample(task) for task in read.tasks}
+        requests = read.requests
     names = tuple(among)
     times = {
         task: fit_time(each, among=names, criterion=criterion, repetitions=repetitions, seed=seed)
@@ -267,20 +308,12 @@ def fit(
                 turns[name] = chosen.astype(np.int64)
             else:
                 blocks[name] = _block(chosen, when)
-    begun = read.arrivals
+    begun = requests.arrivals
     arrivals = None
     if begun.size >= LEAST and begun[-1] > begun[0]:
         arrivals = fit_arrivals(begun, repetitions=max(repetitions, 19), seed=seed)
     loops = {name: fit_loop(each) for name, each in turns.items()}
-    return Calibration(float(cycles_per_unit), samples, times, blocks, turns, loops, arrivals)
-
-
-def _values(laws: dict[str, dist.Law], chosen: dict[str, dict[str, float]], loops: dict[str, LoopFit]) -> Values:
-    """Return what goes into the workflow: a loop that is geometric needs no law of its turns."""
-    branches = {name: value for name, value in chosen.items() if tuple(value) != TURN}
-    again = {name: value["again"] for name, value in chosen.items() if tuple(value) == TURN}
-    again |= {name: loop.again for name, loop in loops.items() if loop.again is not None}
-    return Values(laws, branches, again, {name: loop.count for name, loop in loops.items() if loop.again is None})
+    return Calibration(float(cycles_per_unit), samples, times, blocks, turns, loops, arrivals, requests)
 
 
 def _block(chosen: NDArray[np.str_], when: NDArray[np.float64]) -> BlockFit:
@@ -297,6 +330,18 @@ def _block(chosen: NDArray[np.str_], when: NDArray[np.float64]) -> BlockFit:
     changes = change_points(one_hot(code, len(labels)), least=min(20, code.size))
     changed = tuple(when[changes.starts[1:]].tolist())
     return BlockFit(labels, table, frequencies(table, choices=labels), changes, changed)
+
+
+def _blocks_of(count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return positions in blocks of n^(1/3) neighbours, drawn with replacement.
+
+    Notes
+    -----
+    Politis and Romano, "A circular block-resampling procedure for stationary data", 1992.
+    """
+    length = max(round(count ** (1.0 / 3.0)), 1)
+    begins = rng.integers(count, size=-(-count // length))
+    return np.asarray((begins[:, None] + np.arange(length)).ravel()[:count] % count)
 
 
 def _loops(turns: NDArray[np.int64], count: int, seed: int) -> list[LoopFit]:

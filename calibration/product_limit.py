@@ -11,7 +11,7 @@ from octomodel import dist
 from .sample import F64, Sample
 
 POINTS = 10_000
-"""Most values of an empirical law made of durations of which some are censored or truncated."""
+"""Most values of an empirical law, so that a description stays one that can be read."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,13 +70,29 @@ def empirical(durations: Sample) -> dist.Empirical:
     Returns
     -------
     Empirical
-        Of complete durations each one; otherwise equally likely quantiles of the product-limit estimate, where what lies
-        beyond the last end seen stands at the longest duration, which makes the mean a lower bound.
+        Of complete durations each one, of more than ``POINTS`` the means of as many equal parts of them, in ascending order;
+        otherwise equally likely quantiles of the product-limit estimate, where what lies beyond the last end seen stands at the
+        longest duration, which makes the mean a lower bound.
     """
     if durations.complete:
-        return dist.Empirical(tuple(durations.times.tolist()))
+        return dist.Empirical(tuple(condensed(durations.times).tolist()))
     estimate = product_limit(durations)
     count = min(len(durations), POINTS)
     p = (np.arange(count) + 0.5) / count
     values = np.where(1.0 - p < estimate.open, durations.times.max(), estimate.quantile(p))
     return dist.Empirical(tuple(values.tolist()))
+
+
+def condensed(values: F64) -> F64:
+    """Return at most ``POINTS`` values that are equally likely and have the same mean: of parts of the sorted values, if need be.
+
+    Examples
+    --------
+    >>> condensed(np.arange(40_000.0))[:2].tolist()
+    [1.5, 5.5]
+    """
+    if values.size <= POINTS:
+        return values
+    sums = np.concatenate([[0.0], np.cumsum(np.sort(values))])
+    edges = np.linspace(0.0, values.size, POINTS + 1)
+    return np.asarray(np.diff(np.interp(edges, np.arange(values.size + 1.0), sums)) * (POINTS / values.size))

@@ -6,19 +6,17 @@ import csv
 import io
 import math
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .sample import F64, Sample, sample
-from .trace import TraceError, read_text
+from .sample import F64
+from .spans import Decisions, Rows, Spans
+from .trace import MAX_BYTES, TraceError, read_text
 
-I64 = NDArray[np.int64]
 SPAN_COLUMNS = ("request", "task", "start", "end")
 DECISION_COLUMNS = ("request", "block", "choice", "time")
 PYLOT_COLUMNS = ("frame", "op", "ts_us", "dur_us")
@@ -26,99 +24,18 @@ PYLOT_COLUMNS = ("frame", "op", "ts_us", "dur_us")
 Source = str | os.PathLike[str] | Mapping[str, Any] | Any
 
 
-@dataclass(frozen=True, eq=False)
-class Spans:
-    """Executions of tasks, in order of their starts.
-
-    Attributes
-    ----------
-    request : int64[n]
-        Numbered from 0 in the order of first appearance.
-    tasks : tuple of str
-        Names, sorted.
-    task : int64[n]
-        Which of them.
-    start, end : float64[n]
-        In one unit of time; the end is nan where it was not seen.
-    since, until : float
-        Between them the system was watched: minus infinity where every start was seen; the last time in the table by default.
-    """
-
-    request: I64
-    tasks: tuple[str, ...]
-    task: I64
-    start: F64
-    end: F64
-    since: float
-    until: float
-
-    def __len__(self) -> int:
-        return len(self.start)
-
-    @cached_property
-    def arrivals(self) -> F64:
-        """Return the first start of each request, ascending."""
-        first = np.full(int(self.request.max()) + 1, np.inf)
-        np.minimum.at(first, self.request, self.start)
-        return np.sort(first)
-
-    def sample(self, task: str) -> Sample:
-        """Return the durations of one task: censored where the end was not seen, late where the start was before ``since``.
-
-        Raises
-        ------
-        TraceError
-            When there is no such task or no end of it was seen.
-        """
-        if task not in self.tasks:
-            raise TraceError("spans.task", task, f"one of {', '.join(self.tasks)}")
-        here = self.task == self.tasks.index(task)
-        open_ = np.isnan(self.end)
-        # what began as the watch ended says nothing
-        here &= ~open_ | (self.start < self.until)
-        start, last = self.start[here], np.where(open_, self.until, self.end)[here]
-        entry = np.maximum(self.since - start, 0.0)
-        return sample(last - start, censored=open_[here], entry=entry, requests=self.request[here], path=f"spans.{task}")
-
-
-@dataclass(frozen=True, eq=False)
-class Decisions:
-    """Decisions of control blocks, in order of time.
-
-    Attributes
-    ----------
-    blocks : tuple of str
-        Names, sorted.
-    block : int64[n]
-        Which of them.
-    choice : str[n]
-        Name of the choice; ``again`` or ``exit`` of a loop that decides after each turn; a number of turns of a counted loop.
-    time : float64[n]
-        In the unit of the spans.
-    """
-
-    blocks: tuple[str, ...]
-    block: I64
-    choice: NDArray[np.str_]
-    time: F64
-
-    def __len__(self) -> int:
-        return len(self.time)
-
-    def of(self, block: str) -> tuple[NDArray[np.str_], F64]:
-        """Return choices and times of one block."""
-        here = self.block == self.blocks.index(block)
-        return self.choice[here], self.time[here]
-
-
-def read_spans(source: Source, *, since: float = -math.inf, until: float | None = None) -> Spans:
+def read_spans(
+    source: Source, *, attributes: Sequence[str] = (), since: float = -math.inf, until: float | None = None
+) -> Spans:
     """Return spans from a table with the columns request, task, start and end; others are left alone.
 
     Parameters
     ----------
     source : path, DataFrame, xarray.Dataset or mapping
-        A CSV file in UTF-8 with a header, or columns by name. Rows in any order; start and end in one unit of time, an end
-        that was not seen is empty or nan.
+        A file with a header, CSV in UTF-8 or, by its ending ``.parquet``, Parquet, which needs pyarrow; or columns by name. Rows
+        in any order; start and end in one unit of time, an end that was not seen is empty or nan.
+    attributes : sequence of str
+        Columns with numbers that belong to the request: equal in all rows of a request that have one, at least one of them.
     since, until : float, optional
         When the system was watched, in that unit.
 
@@ -130,8 +47,10 @@ def read_spans(source: Source, *, since: float = -math.inf, until: float | None 
     ------
     TraceError
         When the table cannot be read, lacks a column or has no rows; when an entry is no number, an end is before its start or
-        not after ``since``, or a time is after ``until``. The message names row and column: of a file the line, otherwise the
-        position from 0.
+        not after ``since``, a time is after ``until``, or a request has two values of an attribute or none. The message names
+        row and column: of a CSV file the line, otherwise the position from 0.
+    ImportError
+        When a Parquet file is to be read without pyarrow.
 
     Examples
     --------
@@ -139,16 +58,14 @@ def read_spans(source: Source, *, since: float = -math.inf, until: float | None 
     >>> read_spans(table, until=5.0).sample("a").times.tolist()
     [2.0]
     """
-    table = _Table(source, "spans", SPAN_COLUMNS)
+    table = _Table(source, "spans", (*SPAN_COLUMNS, *attributes))
+    values = {name: table.numbers(name, empty=True) for name in attributes}
     start, end = table.numbers("start"), table.numbers("end", empty=True)
-    table.refuse("end", end < start, "empty, or a time not before the start")
-    table.refuse("end", end <= since, f"a time after {since:g}, when the watch began")
-    last = float(np.nanmax(np.concatenate([start, end])))
-    if until is None:
-        until = last
-    table.refuse("start", start > until, f"a time not after {until:g}, when the watch ended")
-    table.refuse("end", end > until, f"a time not after {until:g}, when the watch ended")
-    return _spans(table.labels("request"), table.labels("task"), start, end, since, until)
+
+    def refuse(column: str, bad: NDArray[np.bool_], allowed: str) -> None:
+        table.refuse(column.removeprefix("attribute "), bad, allowed)
+
+    return Rows(table.labels("request"), table.labels("task"), start, end, values, refuse).spans(since, until)
 
 
 def read_decisions(source: Source) -> Decisions:
@@ -201,17 +118,11 @@ def read_pylot(path: str | os.PathLike[str]) -> Spans:
     table = _Table(path, "spans", PYLOT_COLUMNS)
     start, length = table.numbers("ts_us"), table.numbers("dur_us")
     table.refuse("dur_us", length < 0.0, "a number >= 0")
-    end = start + length
-    return _spans(table.labels("frame"), table.labels("op"), start, end, -math.inf, float(end.max()))
 
+    def refuse(column: str, bad: NDArray[np.bool_], allowed: str) -> None:
+        table.refuse({"start": "ts_us", "end": "dur_us"}[column], bad, allowed)
 
-def _spans(request: NDArray[np.str_], task: NDArray[np.str_], start: F64, end: F64, since: float, until: float) -> Spans:
-    order = np.argsort(start, kind="stable")
-    names, which = np.unique(task[order], return_inverse=True)
-    _, first, inverse = np.unique(request[order], return_index=True, return_inverse=True)
-    rank = np.argsort(np.argsort(first))
-    number = rank[inverse].astype(np.int64)
-    return Spans(number, tuple(names.tolist()), which.astype(np.int64), start[order], end[order], float(since), float(until))
+    return Rows(table.labels("frame"), table.labels("op"), start, start + length, {}, refuse).spans()
 
 
 class _Table:
@@ -223,7 +134,10 @@ class _Table:
         columns: Any = source
         if isinstance(source, str | os.PathLike):
             self.path = os.fspath(source)
-            columns, self.lines = _csv(self.path)
+            if self.path.endswith(".parquet"):
+                columns = _parquet(self.path)
+            else:
+                columns, self.lines = _csv(self.path)
         missing = [name for name in needed if name not in columns]
         if missing:
             raise TraceError(self.path, f"no column {missing[0]}", f"the columns {', '.join(needed)}")
@@ -277,7 +191,7 @@ def _number(value: object) -> float:
 
 
 def _csv(path: str) -> tuple[dict[str, NDArray[np.str_]], list[int]]:
-    text = _unpacked(path) if path.endswith(".gz") else read_text(Path(path))
+    text = unpacked(path) if path.endswith(".gz") else read_text(Path(path))
     rows = csv.reader(io.StringIO(text, newline=""), strict=True)
     lines: list[int] = []
     entries: list[list[str]] = []
@@ -297,11 +211,29 @@ def _csv(path: str) -> tuple[dict[str, NDArray[np.str_]], list[int]]:
     return {name: np.array(column, np.str_) for name, column in zip(header, columns, strict=True)}, lines
 
 
-def _unpacked(path: str) -> str:
+def _parquet(path: str) -> Any:
+    """Return the columns of a Parquet file."""
+    import pandas
+
+    try:
+        import pyarrow
+    except ImportError:
+        raise ImportError(f"{path} needs pyarrow: pip install pyarrow, or write the table as CSV") from None
+    try:
+        return pandas.read_parquet(path, engine="pyarrow")
+    except (OSError, pyarrow.ArrowInvalid) as error:
+        raise TraceError(path, str(error), "a Parquet file that can be read") from None
+
+
+def unpacked(path: str) -> str:
+    """Return the text of a gzip file in UTF-8."""
     import gzip
 
     try:
         with gzip.open(path, "rt", encoding="utf-8-sig", newline="") as file:
-            return file.read()
+            text = file.read(MAX_BYTES + 1)
     except (OSError, EOFError, UnicodeDecodeError) as error:
         raise TraceError(path, str(error), "a gzip file of text in UTF-8") from None
+    if len(text) > MAX_BYTES:
+        raise TraceError(path, f"more than {MAX_BYTES} characters, unpacked", "at most so many")
+    return text

@@ -6,6 +6,7 @@ import csv
 import io
 import os
 import re
+import reprlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,11 @@ _TIME = re.compile(
     r"(20\d{2}-(?:0[1-9]|1[0-2])-\d{2})[ T]((?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?)(?:Z|\+00:00)?",
     re.ASCII,
 )
+_SHORT = reprlib.Repr()
+"""Shows values of any size in a line."""
+_SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = 16
+_SHORT.maxstring = _SHORT.maxother = 300
+
 _COUNT = re.compile(r"\d{1,10}", re.ASCII)
 
 
@@ -45,7 +51,7 @@ class TraceError(ValueError):
         self.path = path
         self.value = value
         self.allowed = allowed
-        super().__init__(f"{path}: got {value!r}; allowed: {allowed}")
+        super().__init__(f"{path}: got {_SHORT.repr(value)}; allowed: {allowed}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +75,35 @@ class LlmTrace:
 
     def __len__(self) -> int:
         return len(self.context)
+
+    @property
+    def requests(self) -> Requests:
+        """Return arrivals, in seconds, and the attributes ``context`` and ``generated``: what ``fit`` takes."""
+        attributes = {"context": self.context.astype(np.float64), "generated": self.generated.astype(np.float64)}
+        return Requests(self.arrival_seconds, attributes)
+
+
+@dataclass(frozen=True, eq=False)
+class Requests:
+    """When requests arrived and what they were like, in order of arrival.
+
+    Attributes
+    ----------
+    arrivals : float64[request]
+        In a unit of time, ascending.
+    attributes : dict of float64[request]
+        Finite values, by name.
+    """
+
+    arrivals: NDArray[np.float64]
+    attributes: dict[str, NDArray[np.float64]]
+
+    def __len__(self) -> int:
+        return len(self.arrivals)
+
+    def part(self, begin: int, end: int) -> Requests:
+        """Return the requests from the one at ``begin`` up to that before ``end``, their times unchanged."""
+        return Requests(self.arrivals[begin:end], {name: each[begin:end] for name, each in self.attributes.items()})
 
 
 def read_azure_llm(path: str | os.PathLike[str]) -> LlmTrace:

@@ -29,9 +29,11 @@ if TYPE_CHECKING:
 
     from octomodel.comparison import compare as compare
     from octomodel.engine import simulate as simulate
+    from octomodel.heldout import holdout as holdout
     from octomodel.importers import from_chakra as from_chakra
     from octomodel.importers import from_wfcommons as from_wfcommons
     from octomodel.policies import Policy as Policy
+    from octomodel.posterior import predictive as predictive
     from octomodel.replaying import replay as replay
     from octomodel.replaying import replay_arrivals as replay_arrivals
     from octomodel.sweeping import sweep as sweep
@@ -41,6 +43,8 @@ _LAZY = {
     "compare": "octomodel.comparison",
     "from_chakra": "octomodel.importers",
     "from_wfcommons": "octomodel.importers",
+    "holdout": "octomodel.heldout",
+    "predictive": "octomodel.posterior",
     "simulate": "octomodel.engine",
     "sweep": "octomodel.sweeping",
     "Policy": "octomodel.policies",
@@ -68,6 +72,7 @@ __all__ = [
     "dist",
     "fork",
     "hardware",
+    "holdout",
     "load",
     "loop",
     "mix",
@@ -77,6 +82,7 @@ __all__ = [
     "phases_by_request",
     "phases_by_time",
     "poisson",
+    "predictive",
     "renewal",
     "replay",
     "replay_arrivals",

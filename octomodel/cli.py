@@ -1,4 +1,6 @@
-"""The entry of the command line, around all imports: ``octomodel presets | show | import | run | compare | sweep | verify``.
+"""The entry of the command line, around all imports.
+
+``octomodel presets | show | import | run | compare | sweep | fit | predict | verify``.
 
 Exit codes: 0 done, 1 a check failed (``verify``), 2 bad input, 3 the run had to stop, 130 interrupted.
 """

@@ -266,6 +266,71 @@ def sweep(
 
 
 @app.command
+def fit(
+    spans: Annotated[str, Parameter(help="A file of what was measured.")],
+    /,
+    *,
+    workflow: Annotated[str, Parameter(help=f"The program whose values were measured. {_WORKFLOW}")],
+    decisions: Annotated[str | None, Parameter(help="A table of decisions: request, block, choice, time.")] = None,
+    form: Annotated[
+        str | None,
+        Parameter(name="--format", help="csv, parquet, chrome, otlp, azure-llm or pylot; default: by the ending of the file."),
+    ] = None,
+    unit: Annotated[str | None, Parameter(help="Unit of the times of a table: cycles, ns, us, ms, s ...")] = None,
+    clock: Annotated[
+        str | None, Parameter(help="Cycles per second, such as '1.2 GHz'; default: that of the machine in the workflow's file.")
+    ] = None,
+    request: Annotated[
+        str | None,
+        Parameter(help="chrome: argument that names the request, default request; otlp: attribute, default the trace."),
+    ] = None,
+    attributes: Annotated[
+        list[str] | None, Parameter(name="--attribute", negative="", help="Also measured of requests, as often as wanted.")
+    ] = None,
+    renames: Annotated[
+        list[str] | None, Parameter(name="--rename", negative="", help="MEASURED=TASK, as often as wanted.")
+    ] = None,
+    drop: Annotated[bool, Parameter(negative="", help="Leave out tasks and attributes that the workflow has not.")] = False,
+    replay: Annotated[bool, Parameter(negative="", help="Write the arrivals themselves, not a process fitted to them.")] = False,
+    repetitions: Annotated[Count, Parameter(help="Of the bootstraps behind the tests; 0: no tests.")] = 99,
+    seed: Annotated[Count, Parameter(help="Seed of the bootstraps.")] = 0,
+    check: Annotated[
+        str | None,
+        Parameter(help="A machine, by name or file: also predict the second half of the requests from the first, on it."),
+    ] = None,
+    policy: Annotated[str | None, Parameter(help="With --check: as for run.")] = None,
+    load: Annotated[
+        str | None, Parameter(help="With --check: as for run, such as '{kind: closed, in_flight: 1}'; default: as fitted.")
+    ] = None,
+    out: Annotated[str | None, Parameter(help="Where to write workflow and load: a name in .yaml or .toml.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Fit laws, frequencies and arrivals to measured spans, and write the workflow that they make."""
+    from octomodel import cli_fit
+
+    return cli_fit.run(
+        spans,
+        workflow=workflow,
+        decisions=decisions,
+        form=form,
+        unit=unit,
+        clock=clock,
+        request=request,
+        attributes=attributes or [],
+        renames=renames or [],
+        drop=drop,
+        replay=replay,
+        repetitions=repetitions,
+        seed=seed,
+        check=check,
+        policy=policy,
+        load=load,
+        out=out,
+        as_json=as_json,
+    )
+
+
+@app.command
 def verify(
     *,
     quick: Annotated[bool, Parameter(negative="", help="A dozen systems, in seconds; all take minutes.")] = False,

@@ -113,7 +113,7 @@ def simulate(
     >>> int(ds.makespan_cycles[0])
     1000
     """
-    from octomodel import accessor, results, series  # noqa: F401  (the accessor registers itself)
+    from octomodel import accessor_study, results, series  # noqa: F401  (the accessor registers itself)
 
     _check_kinds(workflow, hardware, load, placement)
     checks.integer("replications", replications, 1, 2**20)

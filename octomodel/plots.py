@@ -185,6 +185,34 @@ class Plots:
         axes.legend(frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))
         return axes
 
+    def qq(self, ax: Axes | None = None) -> Axes:
+        """Draw the predicted quantiles of the latency of held-out requests against the measured ones, with 95 % intervals.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+
+        Raises
+        ------
+        ValueError
+            If the Dataset is not from `octomodel.holdout`.
+        """
+        dataset = self._dataset
+        if "measured_quantile_cycles" not in dataset:
+            raise ValueError("dataset: got no measured quantiles; allowed: what octomodel.holdout returns")
+        measured, name = dataset["measured_quantile_cycles"].values, "predicted_quantile"
+        low, high = (dataset[f"{name}_{end}_cycles"].values for end in ("low", "high"))
+        axes = _axes(ax, width=5.0, height=5.0)
+        axes.fill_between(measured, low, high, color="#d3d8dd", label="95 %")
+        axes.plot(measured, dataset[f"{name}_cycles"].values, ".", markersize=4, color="#0072b2", label="predicted")
+        ends = [float(measured[0]), float(measured[-1])]
+        axes.axline((ends[0], ends[0]), (ends[1], ends[1] + (ends[0] == ends[1])), color="#101418", linewidth=1)
+        if ends[0] > 0 and ends[1] > 20 * ends[0]:
+            axes.set(xscale="log", yscale="log")
+        axes.set(xlabel="measured latency, cycles", ylabel="predicted latency, cycles")
+        axes.legend(frameon=False)
+        return axes
+
 
 def _axes(ax: Axes | None, width: float = 7.0, height: float = 4.0) -> Axes:
     """Return the axes given, or those of a new figure."""

@@ -275,6 +275,8 @@ def write_file(path: str | os.PathLike[str], document: Document) -> None:
 
     Raises
     ------
+    ModelError
+        When it would be larger than a file that can be read.
     OSError
         When the file cannot be written.
     """
@@ -282,6 +284,8 @@ def write_file(path: str | os.PathLike[str], document: Document) -> None:
     data = to_dict(document)
     data = references.contracted(data, target.parent, units_read.clock(data, target.name))
     text = (toml_text if target.suffix == ".toml" else yaml_text).dump(data)
+    if len(text.encode()) > yaml_text.MAX_BYTES:
+        raise ModelError(str(path), Words(f"a description of {len(text.encode())} bytes"), f"at most {yaml_text.MAX_BYTES} bytes")
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

@@ -156,6 +156,17 @@ def test_bursts_are_no_renewal_process() -> None:
     assert "no renewal process will do" in found.verdict
 
 
+def test_an_order_that_no_renewal_process_has_decides_against_one_of_less_bic() -> None:
+    """Regular gaps at two rates: Poisson arrivals of two states say nothing of the regularity, but that bursts stay bursts."""
+    rng = np.random.default_rng(3)
+    gaps = np.concatenate([rng.gamma(4.0, mean / 4.0, 100) for mean in (1.0, 1.8) * 8])
+    found = fit_arrivals(np.cumsum(gaps), repetitions=39)
+    assert found.bic["renewal"] < found.bic["mmpp"] and found.correlation_p <= 0.05
+    assert found.family == "mmpp" and found.verdict.startswith("mmpp is taken, renewal has the least BIC; ")
+    mixed = fit_arrivals(np.cumsum(rng.permutation(gaps)), repetitions=39)
+    assert mixed.family == "renewal" and mixed.verdict.startswith("renewal has the least BIC")
+
+
 def test_same_seed_same_fit() -> None:
     times = simulated(BURSTS, 300, 4)
     assert fit_arrivals(times, repetitions=19) == fit_arrivals(times, repetitions=19)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -12,8 +13,9 @@ import octomodel as om
 from octomodel import dist
 from octomodel.calibration import calibrate
 from octomodel.calibration.calibrate import Calibration
+from octomodel.calibration.product_limit import POINTS, condensed
 from octomodel.calibration.skeleton import Values, filled
-from octomodel.calibration.trace import TraceError
+from octomodel.calibration.trace import Requests, TraceError
 
 LOOK, FETCH, TURN = dist.Gamma(40.0, 0.4), dist.LogNormal(90.0, 0.8), dist.Exponential(5.0)
 HIT, AGAIN = 0.7, 0.4
@@ -206,6 +208,53 @@ def test_elements_inside_forks_and_selects_are_reached() -> None:
     wf = filled(om.Workflow("v", inner, description="By hand"), Values({"a": TURN, "c": LOOK}), "measured")
     assert wf.demand() == pytest.approx({"a": 5.0, "b": 0.5, "c": 20.0})
     assert wf.description == "By hand. measured"
+
+
+def test_attributes_of_requests_become_series_and_draws_keep_rows_and_neighbours_together() -> None:
+    size = np.arange(1000.0)
+    requests = Requests(np.cumsum(np.random.default_rng(2).exponential(5.0, 1000)), {"size": size, "twice": 2.0 * size})
+    turns = om.loop(om.task("a", om.per("size", 2.0)), count=om.per("twice", 1.0), name="ask")
+    sized = om.Workflow("v", turns, attributes={"size": dist.Exponential(3.0), "twice": dist.Exponential(3.0)})
+    found = calibrate.fit(requests, cycles_per_unit=1.0, repetitions=19)
+    assert not found.times and found.arrivals is not None
+    wf = found.workflow(sized)
+    assert wf.attributes["size"] == om.Series(size) and wf.provenance["workflow.attributes.size"].tag == "derived"
+    drawn = [dict(each.attributes) for each in found.draws(sized, 2, seed=3)]
+    for each in drawn:
+        assert np.array_equal(2.0 * each["size"].values, each["twice"].values)
+        assert np.mean(np.diff(each["size"].values) == 1.0) > 0.85
+    assert drawn[0] != drawn[1]
+    with pytest.raises(TraceError, match=r"workflow.w: got 'no attribute named size'"):
+        found.workflow(skeleton())
+    assert found.facts()["attributes"][0]["autocorrelation"] == pytest.approx(1.0, abs=0.01)
+    assert "size: mean 499.5, CV 0.578" in found.report()
+
+
+def test_facts_are_plain(found: Calibration) -> None:
+    facts = found.facts()
+    assert json.loads(json.dumps(facts, allow_nan=False)) == facts
+    assert [each["task"] for each in facts["tasks"]] == ["fetch", "look", "turn"]
+    assert sum(each["count"] for each in facts["blocks"][1]["choices"]) == 800
+    assert facts["arrivals"]["low"] < 1.0 / 30.0 < facts["arrivals"]["high"]
+
+
+def test_many_durations_make_a_law_that_fits_into_a_file() -> None:
+    values = np.random.default_rng(0).pareto(2.5, 25_001)
+    kept = condensed(values)
+    assert kept.size == POINTS and kept.mean() == pytest.approx(values.mean(), rel=1e-12)
+    assert kept.std() == pytest.approx(values.std(), rel=0.01)
+    assert np.quantile(kept, [0.5, 0.99]) == pytest.approx(np.quantile(values, [0.5, 0.99]), rel=0.01)
+    assert np.array_equal(condensed(values[:POINTS]), values[:POINTS])
+
+
+def test_provenance_of_what_was_not_measured_is_kept() -> None:
+    loop = om.loop(om.task("turn", 1), name="ask", again=0.1)
+    said = {"tag": "estimate", "source": "judged"}
+    places = [f"workflow.program{each}" for each in ("[0].again", "[0].body[0].time", "[1].time")]
+    wf = om.Workflow("w", loop, om.task("look", 1), provenance=dict.fromkeys(places, said))
+    counted = filled(wf, Values(counts={"ask": dist.Empirical([1, 4])}, notes={("loop", "ask"): "hazard"}), "", "a file")
+    assert set(counted.provenance) == {"workflow.program[0].count", *places[1:]}
+    assert counted.provenance["workflow.program[0].count"] == om.Provenance("derived", "a file", "hazard")
 
 
 def test_public_names_are_found_and_others_are_not() -> None:

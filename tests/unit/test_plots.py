@@ -115,3 +115,17 @@ def test_owners(sampled: xr.Dataset) -> None:
     for options in ({"cluster": 6}, {"replication": 2}):
         with pytest.raises(ModelError, match="allowed: 0 to"):
             sampled.octo.plot.owners(**options)
+
+
+def test_qq_of_held_out_requests() -> None:
+    start = np.arange(120) * 100.0
+    end = start + np.random.default_rng(1).gamma(9.0, 5.0, 120)
+    table = {"request": range(120), "task": ["a"] * 120, "start": start, "end": end}
+    workflow, chip = om.Workflow("w", om.task("a", 1)), om.System(1, 1, tbus=1)
+    spans = om.calibration.read_spans(table)
+    ds = om.holdout(spans, workflow, chip, load=om.closed(in_flight=1), cycles_per_unit=1000, among=["gamma"], repetitions=0)
+    axes = ds.octo.plot.qq()
+    x, y = axes.get_lines()[0].get_data()
+    assert np.array_equal(x, ds.measured_quantile_cycles) and np.array_equal(y, ds.predicted_quantile_cycles)
+    with pytest.raises(ValueError, match="got no measured quantiles; allowed: what octomodel.holdout returns"):
+        om.simulate(LINE, CHIP, load=om.closed(requests=50)).octo.plot.qq()
