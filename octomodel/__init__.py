@@ -31,10 +31,12 @@ if TYPE_CHECKING:
     from octomodel.engine import simulate as simulate
     from octomodel.policies import Policy as Policy
     from octomodel.sweeping import sweep as sweep
+    from octomodel.theory import predict as predict
     from octomodel.verification import verify as verify
 
 _LAZY = {
     "compare": "octomodel.comparison",
+    "predict": "octomodel.theory",
     "simulate": "octomodel.engine",
     "sweep": "octomodel.sweeping",
     "Policy": "octomodel.policies",
@@ -69,6 +71,7 @@ __all__ = [
     "phases_by_request",
     "phases_by_time",
     "poisson",
+    "predict",
     "renewal",
     "select",
     "seq",
