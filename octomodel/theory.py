@@ -135,7 +135,7 @@ def latency_quantiles(answer: Answer, levels: F64) -> F64:
         return np.asarray((w[rows] * gamma_cdf(m[rows], c[rows], x[:, None])).sum(axis=-1) - want[rows])
 
     found = np.where(np.isfinite(high), high, np.inf)
-    found[apart] = find_root(surplus, (low[apart], high[apart]), args=(index,), tolerances={"xrtol": 1e-6}).x
+    found[apart] = find_root(surplus, (0.999 * low[apart], 1.001 * high[apart]), args=(index,), tolerances={"xrtol": 1e-6}).x
     return found
 
 

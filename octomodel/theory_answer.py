@@ -12,7 +12,7 @@ from octomodel.hardware import System
 from octomodel.load import Load
 from octomodel.theory_closed import hold_window, slowest
 from octomodel.theory_machine import Pipelines, arrivals, split_scv
-from octomodel.theory_part import NEGLIGIBLE, Part, empty, window_free
+from octomodel.theory_part import NEGLIGIBLE, Part, window_free
 from octomodel.theory_phases import apart, lengths, one_of, switching, together
 from octomodel.theory_program import mixed
 from octomodel.workflow import Workflow
@@ -85,7 +85,7 @@ def answer_open(workflow: Workflow, system: System, made: Pipelines, load: Load,
     if len(parts) > 1:
         cycles = lengths(workflow)[:, None] / (1.0 if workflow.phases is not None and workflow.phases.by == "time" else rates)
         regime = one_of(apart(parts, share, rate, scv, cycles), regime)
-    most = np.broadcast_to(slowest(mean_of_all, empty(mean_of_all)), rate.shape)
+    most = np.broadcast_to(slowest(mean_of_all), rate.shape)
     kinds = made.count * made.share
     return Answer(
         (made.count * np.minimum(rate, most)).sum(axis=-1),
@@ -165,7 +165,7 @@ def _parts(workflow: Workflow, system: System, made: Pipelines) -> tuple[list[Pa
 
 def _floors(parts: list[Part]) -> F64:
     """Return the mean latencies without any wait, float64[phase, kind]."""
-    return np.array([part.latency(empty(part)) for part in parts])
+    return np.array([part.floor for part in parts])
 
 
 def _by_part(values: F64) -> F64:

@@ -6,18 +6,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize.elementwise import find_root
 
 from octomodel.calibration.queueing import closed_network
-from octomodel.theory_open import Steady, steady
-from octomodel.theory_part import Part, empty
+from octomodel.theory_open import Steady, decision_cycles, steady
+from octomodel.theory_part import Part
 
 F64 = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-TURNS = 3
+TURNS = 2
 """Of the wait for a CBU, which hardly changes the throughput that it depends on."""
 SMALL = 0.02
 """Change of the throughput, by what corrects product form or by full slots, beyond which it is not to be relied on."""
+STEPS = 48
+"""Rates that a search tries at once, three times."""
 NEARLY = 1.0 - 1e-3
 """Of what the slowest station passes: the highest rate at which an open network says how waits are shared out."""
 
@@ -58,10 +59,9 @@ def hold_window(part: Part) -> Held:
     bounds: the slowest station, and all requests without waits.
     """
     program, made = part.program, part.made
-    still = empty(part)
-    floor, limit = part.latency(still), slowest(part, still)
+    floor, limit = part.floor, slowest(part)
     most = np.minimum(limit, made.window / floor)
-    exact, refused = _product_form(part, still)
+    exact, refused = _product_form(part)
     plain = replace(
         program,
         scv=np.ones_like(program.scv),
@@ -89,42 +89,42 @@ def hold_window(part: Part) -> Held:
     )
 
 
-def slowest(part: Part, at: Steady) -> F64:
-    """Return the throughput of the slowest station of each kind, [..., kind]; infinite where nothing takes time."""
-    demand = part.program.visits * (part.program.mean / part.made.speed + at.hold)
+def slowest(part: Part) -> F64:
+    """Return the most that the slowest station of each kind passes, float64[kind]; infinite where nothing takes time."""
+    demand = part.program.visits * (part.program.mean / part.made.speed + part.still.hold)
     with np.errstate(divide="ignore"):
         return np.asarray((part.made.servers / demand).min(axis=-1))
 
 
-def _product_form(part: Part, still: Steady) -> tuple[F64, F64]:
+def _product_form(part: Part) -> tuple[F64, F64]:
     """Return the throughput by product form, and the probability that a token from another task finds all slots taken."""
     program, made = part.program, part.made
     run = program.mean / made.speed
     found, full = np.zeros(len(made.count)), np.zeros(run.shape)
-    decisions = still.decision
     for _ in range(TURNS if program.decisions and part.system.decision_cycles else 1):
-        for kind, decision in enumerate(decisions.tolist()):
+        for kind, decision in enumerate(decision_cycles(program, part.system, found).tolist()):
             demand = program.visits * (run[kind] + decision * program.held)
             think = part.transfers + decision * (program.decisions - float(program.held @ program.visits))
             answer = closed_network(demand, int(made.window[kind]), made.servers[kind], max(think, 0.0), made.slots)
             found[kind] = float(answer["throughput"].value)
             full[kind] = answer["p_full"].value
-        decisions = steady(program, made, part.system, found, np.ones(len(found))).decision
     fed = (program.routing - np.diag(np.diag(program.routing))).sum(axis=0) > 0.0
     return found, np.where(fed, full, 0.0)
 
 
 def _mean_population(part: Part, *, side_by_side: bool = True) -> F64:
     """Return the rate at which the open network holds the window in the mean, float64[kind]."""
-    ones = np.ones(len(part.made.count))
-    top = slowest(part, empty(part))
-    top = np.where(np.isfinite(top), top, 1.0)
-
-    def surplus(share: F64) -> F64:
-        at = steady(part.program, part.made, part.system, share * top, ones)
-        inside = share * top * part.latency(at, side_by_side=side_by_side)
-        # between -1 and 1, for the latency grows beyond all bounds
-        return np.where(np.isfinite(inside), (inside - part.made.window) / (np.where(np.isfinite(inside), inside, 1.0) + part.made.window), 1.0)
-
-    found = find_root(surplus, (np.full(len(ones), 1e-9), np.full(len(ones), 1.0 - 1e-9)), tolerances={"xrtol": 1e-7})
-    return np.asarray(np.where(found.success, found.x, 1.0) * top)
+    limit = slowest(part)
+    top = np.where(np.isfinite(limit), limit, 1.0)
+    ones = np.ones(len(top))
+    # all steps of a search at once: first finer and finer towards saturation, then between the two that are nearest
+    low, high = np.zeros(len(top)), ones
+    spare = np.geomspace(1.0, 1e-7, STEPS)[:, None]
+    for shares in (1.0 - spare, np.linspace(0.0, 1.0, STEPS)[:, None], np.linspace(0.0, 1.0, STEPS)[:, None]):
+        rate = low + (high - low) * shares
+        at = steady(part.program, part.made, part.system, rate * top, ones)
+        inside = rate * top * part.latency(at, side_by_side=side_by_side)
+        below = np.maximum((inside < part.made.window).sum(axis=0) - 1, 0)
+        kinds = np.arange(len(top))
+        low, high = rate[below, kinds], rate[np.minimum(below + 1, STEPS - 1), kinds]
+    return np.asarray(low * top)

@@ -75,7 +75,7 @@ def steady(program: Profile, made: Pipelines, system: System, rate: F64, scv: F6
     M/D/c. Relaxation time of a single server: Cohen, The Single Server Queue (1982), section II.2.1.
     """
     made_of = program.turns
-    decision = _decision(program, system, rate)
+    decision = decision_cycles(program, system, rate)
     hold = decision[..., None] * program.held
     run = program.mean / made.speed
     time = run + hold
@@ -122,7 +122,7 @@ def steady(program: Profile, made: Pipelines, system: System, rate: F64, scv: F6
     )
 
 
-def _decision(program: Profile, system: System, rate: F64) -> F64:
+def decision_cycles(program: Profile, system: System, rate: F64) -> F64:
     """Return the cycles of one decision and the wait for a CBU."""
     if not system.decision_cycles or not program.decisions:
         return np.zeros(rate.shape)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,8 @@ CELLS = 2**20
 """Numbers that an array of configurations and points of attributes may hold at once."""
 NEGLIGIBLE = 0.05
 """Estimated share of the latency by which something left out may change it before an answer is not to be relied on."""
+PERIODIC = 0.1
+"""Squared coefficient of variation of gaps below which arrivals are nearly periodic: less than that of ten exponential stages."""
 VARIABLE = 8.0
 """Squared coefficient of variation that approximations by two moments are made for, as in ``queueing.gigc``."""
 
@@ -51,43 +54,57 @@ class Part:
         to_task = np.array([each.get(node, 0.0) for node in tasks.tolist()])
         return cls(program, paths(workflow, phase), made, system, to_task, each, sum(cycles.values()))
 
+    @cached_property
+    def still(self) -> Steady:
+        """Return the steady state without a request."""
+        none = np.zeros(len(self.made.count))
+        return steady(self.program, self.made, self.system, none, none)
+
+    @cached_property
+    def floor(self) -> F64:
+        """Return the mean latency without any wait, float64[kind]."""
+        return self.latency(self.still)
+
+    @cached_property
+    def _coarse(self) -> F64:
+        """Return by what the points that stand for attributes miss the mean without waits, float64[kind]."""
+        return np.asarray(self._in_turn(self.still) - self._moments(self.still, side_by_side=False)[0])
+
     def latency(self, at: Steady, *, side_by_side: bool = True) -> F64:
         """Return the mean latency in a steady state, float64[..., kind]; infinite without one."""
-        run = self.program.mean / self.made.speed
-        total = ((at.wait + run) * self.program.visits).sum(axis=-1) + at.decision * self.program.decisions + self.transfers
-        if side_by_side and self.ways.forks:
-            # the sum is exact in means; what runs side by side is taken from the ways
-            together, in_turn = self.moments(at)[0], self.moments(at, side_by_side=False)[0]
-            total = total - (in_turn - together)
-        return np.where(at.stable, total, np.inf)
+        found = self.moments(at)[0] if side_by_side and self.ways.forks else self._in_turn(at)
+        return np.where(at.stable, found, np.inf)
 
-    def moments(self, at: Steady, *, side_by_side: bool = True) -> tuple[F64, F64]:
-        """Return mean and variance of the latency along the ways, where there is a steady state; float64[..., kind]."""
+    def moments(self, at: Steady) -> tuple[F64, F64]:
+        """Return mean and variance of the latency, float64[..., kind]; the mean is infinite without a steady state."""
+        mean, var = self._moments(at)
+        # in sequence a sum of means is exact
+        mean = mean + self._coarse if self.ways.forks else self._in_turn(at)
+        return np.where(at.stable, mean, np.inf), var
+
+    def _in_turn(self, at: Steady) -> F64:
+        run = self.program.mean / self.made.speed
+        waited = ((at.wait + run) * self.program.visits).sum(axis=-1)
+        return np.asarray(waited + at.decision * self.program.decisions + self.transfers)
+
+    def _moments(self, at: Steady, *, side_by_side: bool = True) -> tuple[F64, F64]:
         known = at.stable[..., None]
         wait, wait_var = (np.where(known & np.isfinite(each), each, 0.0) for each in (at.wait, at.wait_var))
         shape = at.decision.shape
         size = max(1, CELLS // (len(self.ways.weights) * max(shape[-1], 1)))
         flat = (each.reshape(-1, *each.shape[len(shape) - 1 :]) for each in (wait, wait_var, at.decision))
         waits, variances, decisions = flat
-        found = [
-            self.ways.through(
-                Stay(self.made.speed, waits[i : i + size], variances[i : i + size], self.to_task, self.to_join, decisions[i : i + size]),
-                side_by_side=side_by_side,
-            )
-            for i in range(0, len(waits), size)
-        ]
+        found = []
+        for i in range(0, len(waits), size):
+            some = slice(i, i + size)
+            stay = Stay(self.made.speed, waits[some], variances[some], self.to_task, self.to_join, decisions[some])
+            found.append(self.ways.through(stay, side_by_side=side_by_side))
         mean, var = (np.concatenate([each[k] for each in found]).reshape(shape) for k in (0, 1))
         return mean, var
 
 
-def empty(part: Part) -> Steady:
-    """Return the steady state without a request."""
-    none = np.zeros(len(part.made.count))
-    return steady(part.program, part.made, part.system, none, none)
-
-
-def relied_on(part: Part, at: Steady, mean: F64) -> Flags:
-    """Return where what is left out changes the latency little: blocking, the window, more variability than two moments carry.
+def relied_on(part: Part, at: Steady, mean: F64, scv: F64) -> Flags:
+    """Return where the answer to an open load can be relied on, bool[..., kind].
 
     Parameters
     ----------
@@ -95,18 +112,24 @@ def relied_on(part: Part, at: Steady, mean: F64) -> Flags:
     at : Steady
     mean : float64[..., kind]
         Latency.
+    scv : float64[kind]
+        Of the gaps between requests.
 
     Returns
     -------
     bool[..., kind]
-        A wait for a slot lengthens the time of the station that it blocks; its waits grow by as much over what is left to
-        spare. False where such waits sum up to more than ``NEGLIGIBLE`` of the latency.
+        False without a steady state, and where something that is left out may change the latency by more than ``NEGLIGIBLE`` or
+        so. Full slots: a wait for one lengthens the time of the station that it blocks, whose waits grow by as much over what it
+        has to spare. The window: requests often wait for it. Two moments: they do not carry times that vary too much; nor do they
+        tell what parts of nearly periodic arrivals meet, so that waits then have to be a small part.
     """
     with np.errstate(invalid="ignore", over="ignore"):
-        slowed = np.where(at.slowed > 0.0, at.slowed * at.wait * part.program.visits, 0.0).sum(axis=-1) / mean
+        waits = np.where(at.wait > 0.0, at.wait * part.program.visits, 0.0)
+        slowed = np.where(waits > 0.0, at.slowed * waits, 0.0).sum(axis=-1) / mean
+        smooth = (scv >= PERIODIC) | (waits.sum(axis=-1) <= 2.0 * NEGLIGIBLE * mean)
     used = part.program.visits > 0.0
     calm = bool((part.program.scv[used] <= VARIABLE).all())
-    return np.asarray(at.stable & (slowed <= NEGLIGIBLE) & window_free(part, at) & calm)
+    return np.asarray(at.stable & (slowed <= NEGLIGIBLE) & smooth & window_free(part, at) & calm)
 
 
 def window_free(part: Part, at: Steady) -> Flags:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
+from octomodel.calibration.queueing import independent_maximum
 from octomodel.demand import atoms, bins, inclusion
 from octomodel.dist import Law
 from octomodel.elements import Branch, Fork, Item, Loop, Scaled, Select, Seq, Series, Task, walk
@@ -21,6 +22,10 @@ POINTS = 64
 """Bins of the law of an attribute; the last one is split again."""
 LATTICE = 512
 """Points that stand for several attributes at once."""
+NORMAL = 0.1
+"""Squared coefficient of variation up to which the bodies of a fork are taken as normal."""
+NODES = 48
+"""Of the integral over the longest of the others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +54,24 @@ class Stay:
     decision: F64
 
 
+@dataclass(frozen=True, eq=False)
+class _Drawn:
+    """Bodies of a select: the probability that each is drawn at all, and how often then, mean and variance."""
+
+    chances: F64
+    times: F64
+    times_var: F64
+
+    @classmethod
+    def of(cls, item: Select, phase: str | None) -> _Drawn:
+        each = inclusion(np.array(item.value(phase)), item.k)
+        chances = 1.0 - (1.0 - each) ** item.items
+        some = np.where(chances > 0.0, chances, 1.0)
+        times = np.where(chances > 0.0, item.items * each / some, 1.0)
+        square = np.where(chances > 0.0, item.items * each * (1.0 + (item.items - 1.0) * each) / some, 1.0)
+        return cls(chances, times, np.maximum(square - times**2, 0.0))
+
+
 class Paths:
     """The program of one phase, with all that does not depend on waits worked out beforehand.
 
@@ -66,6 +89,7 @@ class Paths:
         self.forks = bool(self.joins)
         self.times: dict[str, Moments] = {}
         self.turns: dict[str, Moments] = {}
+        self.drawn: dict[str, _Drawn] = {}
         for item in walk(self.program):
             if isinstance(item, Task):
                 amount = item.value(phase)
@@ -73,6 +97,8 @@ class Paths:
                 self.times[item.name] = mean, (amount.law.cv * mean) ** 2
             elif isinstance(item, Loop):
                 self.turns[item.name] = self._turns(item)
+            elif isinstance(item, Select):
+                self.drawn[item.name] = _Drawn.of(item, phase)
 
     def through(self, stay: Stay, *, side_by_side: bool = True) -> Moments:
         """Return mean and variance of the time through the program, float64[...].
@@ -85,13 +111,17 @@ class Paths:
 
         Notes
         -----
-        Waits are taken as independent of each other and of all else. The longest of the bodies of a fork: Clark, "The greatest of
-        a finite set of random variables", Operations Research 9 (1961), one body after the other; of a select: the expected
-        largest of as many normal values, by Blom's scores.
+        Waits are taken as independent of each other and of all else. The longest of the bodies of a fork is that of independent
+        gamma laws; of bodies that vary little that of normal laws: Clark, "The greatest of a finite set of random variables",
+        Operations Research 9 (1961), one body after the other. Of a select: the largest of as many normal values, by Blom's scores.
         """
         # the last axis holds the points of the attributes
         at = replace(
-            stay, speed=stay.speed[..., None], wait=stay.wait[..., None], wait_var=stay.wait_var[..., None], decision=stay.decision[..., None]
+            stay,
+            speed=stay.speed[..., None],
+            wait=stay.wait[..., None],
+            wait_var=stay.wait_var[..., None],
+            decision=stay.decision[..., None],
         )
         mean, var = self._body(self.program, at, side_by_side)
         total = mean @ self.weights
@@ -128,24 +158,17 @@ class Paths:
         return self._select(item, bodies, stay, join, beside)
 
     def _select(self, item: Select, bodies: list[Moments], stay: Stay, join: float, beside: bool) -> Moments:
-        each = inclusion(np.array(item.value(self.phase)), item.k)
-        chosen = 1.0 - (1.0 - each) ** item.items
+        drawn = self.drawn[item.name]
         again = stay.decision if item.items > 1 else 0.0
         # a body drawn by several items is run through as often
-        times = np.where(chosen > 0.0, item.items * each / np.where(chosen > 0.0, chosen, 1.0), 1.0)
-        square = np.where(
-            chosen > 0.0,
-            (item.items * (item.items - 1.0) * each**2 + item.items * each) / np.where(chosen > 0.0, chosen, 1.0),
-            1.0,
-        )
         run = [
-            (n * (mean + again) + join, n * var + (second - n**2) * (mean + again) ** 2)
-            for (mean, var), n, second in zip(bodies, times.tolist(), square.tolist(), strict=True)
+            (n * (mean + again) + join, n * var + spread * (mean + again) ** 2)
+            for (mean, var), n, spread in zip(bodies, drawn.times.tolist(), drawn.times_var.tolist(), strict=True)
         ]
-        number = float(chosen.sum())
+        number = float(drawn.chances.sum())
+        mean, var = _mixture(run, drawn.chances / number)
         if not beside:
-            return stay.decision + sum(p * mean for p, (mean, _) in zip(chosen.tolist(), run, strict=True)), np.zeros(1)
-        mean, var = _mixture(run, chosen / number)
+            return stay.decision + number * mean, number * var
         score = float(ndtri((number - 0.375) / (number + 0.25))) if number > 1.0 else 0.0
         return stay.decision + mean + score * np.sqrt(var), var / max(number, 1.0)
 
@@ -173,7 +196,7 @@ def paths(workflow: Workflow, phase: str | None) -> Paths:
     >>> none = np.zeros(2)
     >>> stay = Stay(np.ones(2), none, none, none, {}, np.zeros(()))
     >>> [round(float(each), 1) for each in paths(Workflow("pair", both), None).through(stay)]
-    [15.6, 68.2]
+    [15.0, 125.0]
     """
     return Paths(workflow, phase)
 
@@ -225,12 +248,28 @@ def _sum(bodies: list[Moments]) -> Moments:
 
 
 def _largest(bodies: list[Moments]) -> Moments:
-    mean, var = bodies[0]
-    for other, wider in bodies[1:]:
-        a = np.sqrt(np.maximum(var + wider, 1e-300))
-        alpha = (mean - other) / a
-        above, density = ndtr(alpha), np.exp(-0.5 * alpha**2) / np.sqrt(2.0 * np.pi)
-        first = mean * above + other * (1.0 - above) + a * density
-        second = (mean**2 + var) * above + (other**2 + wider) * (1.0 - above) + (mean + other) * a * density
+    every = np.broadcast_arrays(*(each for pair in bodies for each in pair))
+    means, variances = np.stack(every[::2], axis=-1), np.stack(every[1::2], axis=-1)
+    mean, var = _largest_normal(means, variances)
+    scv = variances / np.where(means > 0.0, means, 1.0) ** 2
+    varied = ((scv > NORMAL) & (means > 0.0)).any(axis=-1)
+    if varied.any():
+        found = independent_maximum(np.maximum(means[varied], 1e-9), scv[varied], nodes=NODES)
+        mean[varied], var[varied] = found["response_mean"].value, found["response_var"].value
+    return mean, var
+
+
+def _largest_normal(means: F64, variances: F64) -> Moments:
+    """Return mean and variance of the largest of independent normal values, over the last axis."""
+    mean, var = means[..., 0].copy(), variances[..., 0].copy()
+    for i in range(1, means.shape[-1]):
+        other, wider = means[..., i], variances[..., i]
+        a = np.sqrt(var + wider)
+        sure = a == 0.0
+        alpha = np.clip((mean - other) / np.where(sure, 1.0, a), -40.0, 40.0)
+        above = np.where(sure, mean >= other, ndtr(alpha))
+        density = a * np.exp(-0.5 * alpha**2) / np.sqrt(2.0 * np.pi)
+        first = mean * above + other * (1.0 - above) + density
+        second = (mean**2 + var) * above + (other**2 + wider) * (1.0 - above) + (mean + other) * density
         mean, var = first, np.maximum(second - first**2, 0.0)
     return mean, var

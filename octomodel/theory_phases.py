@@ -43,9 +43,9 @@ class Regime:
 def together(mean_of_all: Part, parts: list[Part], share: F64, rate: F64, scv: F64) -> tuple[Regime, Steady]:
     """Return what comes of it when stations see the mean of all phases, and the steady state they are in then."""
     at = steady(mean_of_all.program, mean_of_all.made, mean_of_all.system, rate, scv)
-    mean = np.array([part.latency(at) for part in parts])
-    var = np.array([part.moments(at)[1] for part in parts])
-    ok = relied_on(mean_of_all, at, _shared(share, mean))
+    found = [part.moments(at) for part in parts]
+    mean, var = (np.array([each[i] for each in found]) for i in (0, 1))
+    ok = relied_on(mean_of_all, at, _shared(share, mean), scv)
     error = np.where(at.stable, 0.0 if len(parts) == 1 else np.inf, np.inf)
     return Regime(mean, var, at.wait, at.utilisation, at.refused, ok, error), at
 
@@ -53,9 +53,9 @@ def together(mean_of_all: Part, parts: list[Part], share: F64, rate: F64, scv: F
 def apart(parts: list[Part], share: F64, rate: F64, scv: F64, cycles: F64) -> Regime:
     """Return what comes of it when each phase is in a steady state of its own; ``cycles``: of a stretch, [phase, case]."""
     at = [steady(part.program, part.made, part.system, rate, scv) for part in parts]
-    mean = np.array([part.latency(each) for part, each in zip(parts, at, strict=True)])
-    var = np.array([part.moments(each)[1] for part, each in zip(parts, at, strict=True)])
-    ok = np.array([relied_on(part, each, m) for part, each, m in zip(parts, at, mean, strict=True)])
+    found = [part.moments(each) for part, each in zip(parts, at, strict=True)]
+    mean, var = (np.array([each[i] for each in found]) for i in (0, 1))
+    ok = np.array([relied_on(part, each, m, scv) for part, each, m in zip(parts, at, mean, strict=True)])
     settling = np.array([each.settling for each in at])
     wait, utilisation, refused = (
         _shared(share, np.array([getattr(each, name) for each in at])) for name in ("wait", "utilisation", "refused")
