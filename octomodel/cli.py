@@ -1,4 +1,4 @@
-"""The entry of the command line, around all imports: ``octomodel presets | show | run | compare | sweep | verify``.
+"""The entry of the command line, around all imports: ``octomodel presets | show | run | predict | compare | sweep | verify``.
 
 Exit codes: 0 done, 1 a check failed (``verify``), 2 bad input, 3 the run had to stop, 130 interrupted.
 """

@@ -1,4 +1,4 @@
-"""predict(): the question of ``simulate``, answered by queueing theory in milliseconds; labels what the theory modules compute."""
+"""predict(): the question of ``simulate`` answered by queueing theory in milliseconds; labels what the others say."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def predict(
     policy : str or Policy
         ``"static"``.
     load : Load, optional
-        ``closed``, ``poisson``, ``periodic`` or ``renewal``; default: ``closed``, with the default window. The number of requests does
-        not matter: a steady state has no end.
+        ``closed``, ``poisson``, ``periodic`` or ``renewal``; default: ``closed``, with the default window. The number of requests
+        does not matter: a steady state has no end.
     placement : Mapping, optional
         From ``octomodel.mapping``; default: owners in proportion to demand.
     quantiles : sequence of float, optional
@@ -65,11 +65,11 @@ def predict(
     Returns
     -------
     xarray.Dataset
-        ``throughput_per_cycle`` and ``latency_cycles`` (bound: ``"value"`` only) as in a study of simulations; by cluster and task
-        ``station_utilisation``, ``station_wait_cycles``, ``station_refused``; ``throughput_bound_per_cycle``,
+        ``throughput_per_cycle`` and ``latency_cycles`` (bound: ``"value"`` only) as in a study of simulations; by cluster and
+        task ``station_utilisation``, ``station_wait_cycles``, ``station_refused``; ``throughput_bound_per_cycle``,
         ``latency_bound_cycles`` and ``bottleneck``; with ``over`` the dim ``load.rate`` before them. Beside each value X stand
-        ``X_method``, ``X_exactness`` and ``X_assumptions_ok``, 1 or 0; of the latency for each statistic. Without a steady state the latency is infinite and
-        ``assumptions_ok`` is 0.
+        ``X_method``, ``X_exactness`` and ``X_assumptions_ok``, 1 or 0; of the latency for each statistic. Without a steady state
+        the latency is infinite and ``assumptions_ok`` is 0.
 
     Raises
     ------
@@ -80,9 +80,10 @@ def predict(
     Notes
     -----
     Each task block of a cluster is a station. Open loads: the queueing network analyzer (Whitt 1983). Closed loads: product form,
-    corrected by the fixed-population-mean method (Whitt 1984). Forks: Clark 1961. Latency quantiles: gamma laws of two moments.
-    Full slots, the window and changes of phase are not modelled: their effect is estimated, and ``assumptions_ok`` is 0 where it is
-    not small.
+    corrected by the fixed-population-mean method (Whitt 1984). Forks: the largest of independent times. Quantiles of the latency:
+    gamma laws of two moments. Phases: each in its own steady state or, where they change fast, all in that of their mean. Full
+    slots, the window and what follows a change of phase are not modelled: their effect is estimated, and ``assumptions_ok`` is 0
+    where it is not small.
 
     Examples
     --------
@@ -167,7 +168,7 @@ def _dataset(
         "latency_bound_cycles": floor,
         "bottleneck": names[busiest],
     }
-    said = labels(workflow, load, made, answer)
+    said = labels(workflow, system, load, made, answer)
     n = len(answer.throughput)
     for name, dims, *_ in VALUES:
         found = [said[name]]

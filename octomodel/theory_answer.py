@@ -134,10 +134,11 @@ def answer_closed(workflow: Workflow, system: System, made: Pipelines) -> Answer
     ok = np.array([each.ok for each in held]).all(axis=0)
     if len(parts) > 1:
         settling = np.array([each.settling for each in held])
-        ok &= switching(share, mean, settling, lengths(workflow)[:, None] / total) <= NEGLIGIBLE
+        ok &= switching(share, mean, settling, lengths(workflow)[:, None] / total)[1] <= NEGLIGIBLE
     flag = np.array([bool((ok | (used == 0.0)).all())])
     wait, utilisation, refused = (
-        (spent * np.array([getattr(each, name) for each in held])).sum(axis=0)[None] for name in ("wait", "utilisation", "refused")
+        (spent * np.array([getattr(each, name) for each in held])).sum(axis=0)[None]
+        for name in ("wait", "utilisation", "refused")
     )
     most = 1.0 / (share[:, None] / np.array([each.most for each in held])).sum(axis=0)
     return Answer(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from octomodel.calibration.queueing import closed_network
-from octomodel.theory_open import Steady, decision_cycles, steady
+from octomodel.theory_open import decision_cycles, steady
 from octomodel.theory_part import Part
 
 F64 = NDArray[np.float64]
@@ -53,10 +53,11 @@ def hold_window(part: Part) -> Held:
 
     Notes
     -----
-    Product form is exact for exponential times, in sequence. It is corrected by the factor by which general times and forks change
-    the throughput at which the open network holds as many requests in the mean: the fixed-population-mean method of Whitt,
-    "Open and closed models for networks of queues", AT&T Bell Laboratories Technical Journal 63 (1984). Neither passes the
-    bounds: the slowest station, and all requests without waits.
+    Product form is exact for exponential times, in sequence. It is corrected by the factor by which general times and forks
+    change the throughput at which the open network holds as many requests in the mean: the fixed-population-mean method of
+    Whitt, "Open and closed models for networks of queues", AT&T Bell Laboratories Technical Journal 63 (1984). Neither passes
+    the bounds: the slowest station, and all requests without waits. Relied on is what differs little from product form; with
+    forks, what is near the bound of the slowest station.
     """
     program, made = part.program, part.made
     floor, limit = part.floor, slowest(part)
@@ -68,8 +69,17 @@ def hold_window(part: Part) -> Held:
         turns_square=program.turns * (2.0 * program.turns - 1.0),
         chance=np.ones_like(program.chance),
     )
-    ratio = _mean_population(part) / _mean_population(replace(part, program=plain), side_by_side=False)
-    rate = np.minimum(exact * ratio, most)
+    markov = _mean_population(replace(part, program=plain), side_by_side=False)
+    ratio = _mean_population(part) / markov
+    # a request that is alone never waits
+    alone = made.window == 1.0
+    rate = np.where(alone, most, np.minimum(exact * ratio, most))
+    change = np.abs(rate / np.where(part.ways.forks, limit, exact) - 1.0)
+    if not part.ways.forks and (program.scv > 1.0).any():
+        # what varies more and what varies less than exponential times must each be small, for they may cancel
+        wider = replace(plain, scv=np.maximum(program.scv, 1.0))
+        slower = _mean_population(replace(part, program=wider), side_by_side=False) / markov
+        change = np.abs(slower - 1.0) + np.abs(rate / exact / slower - 1.0)
     near = np.minimum(rate, NEARLY * limit)
     at = steady(program, made, part.system, near, np.ones(len(near)))
     latency = part.latency(at)
@@ -85,7 +95,7 @@ def hold_window(part: Part) -> Held:
         at.wait * np.maximum(more, 0.0)[:, None],
         at.utilisation * (rate / near)[:, None],
         refused,
-        (np.abs(rate / exact - 1.0) <= SMALL) & (lengthened <= SMALL),
+        alone | (change <= SMALL) & (lengthened <= SMALL),
     )
 
 

@@ -14,6 +14,8 @@ from octomodel.theory_machine import Pipelines, transfer
 from octomodel.theory_program import Profile
 
 F64 = NDArray[np.float64]
+FULL = 1.0 - 1e-9
+"""Ratio at which a queue falls off, short of one that never does."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +33,8 @@ class Steady:
     refused : float64
         Probability that a token from another task finds all slots taken.
     slowed : float64
-        Share by which waits for slots at what comes next lengthen the time of an execution, over what is left to spare.
+        Estimate of the wait if waits for slots at what comes next lengthened each execution; infinite where there would be no
+        steady state.
     decision : float64[..., kind]
         Cycles of one decision, with the wait for a CBU.
     inside, inside_var : float64[..., kind]
@@ -74,19 +77,19 @@ def steady(program: Profile, made: Pipelines, system: System, rate: F64, scv: F6
     on at once (recirculation goes first), so its turns are one long service, with the variance of their true number. CBUs are
     M/D/c. Relaxation time of a single server: Cohen, The Single Server Queue (1982), section II.2.1.
     """
-    made_of = program.turns
+    turns = program.turns
     decision = decision_cycles(program, system, rate)
     hold = decision[..., None] * program.held
     run = program.mean / made.speed
     time = run + hold
     served = time > 0.0
     scv_time = program.scv * (run / np.where(served, time, 1.0)) ** 2
-    wide = (made_of * scv_time + program.turns_square - made_of**2) / made_of**2
-    entries = rate[..., None] * program.visits / made_of
-    moved = program.routing * made_of[:, None]
+    wide = (turns * scv_time + program.turns_square - turns**2) / turns**2
+    entries = rate[..., None] * program.visits / turns
+    moved = program.routing * turns[:, None]
     np.fill_diagonal(moved, 0.0)
     outside = rate[..., None] * program.entry
-    long = time * made_of
+    long = time * turns
     thinned = scv[:, None] * program.entry + 1.0 - program.entry
     gaps = variability(outside, thinned, moved, entries, long, wide, made.servers, program.chance)
     found = gigc(np.where(served, entries, 0.0), gaps, np.where(served, long, 1.0), wide, made.servers)
@@ -94,24 +97,30 @@ def steady(program: Profile, made: Pipelines, system: System, rate: F64, scv: F6
     stable = entries * long < made.servers
     finite = np.where(stable, wait, 0.0)
     queue = entries * finite
+    load = entries * long / made.servers
+    # those who wait do so no longer than in heavy traffic: far from it their small number is known worse than their waits
+    with np.errstate(divide="ignore"):
+        longest = np.maximum(1.0, (gaps + wide) / 2.0) * long / made.servers / (1.0 - np.minimum(load, 1.0))
+    waiting = np.maximum(p_wait, np.where(longest > 0.0, finite / np.where(longest > 0.0, longest, 1.0), 0.0))
+    wait_var = np.where(stable, np.minimum(found["wait_var"].value, 2.0 * np.where(stable, longest, 0.0) * finite), np.inf)
     # beyond the servers the number falls off geometrically, exactly so for exponential times
-    ratio = np.where(p_wait > 0.0, queue / np.where(p_wait > 0.0, queue + p_wait, 1.0), 0.0)
+    ratio = np.where(waiting > 0.0, queue / np.where(waiting > 0.0, queue + waiting, 1.0), 0.0)
     fed = moved.sum(axis=0) > 0.0
     room = np.maximum(made.slots - entries * transfer(system, 0.0), 0.0)
-    refused = np.where(fed, np.where(stable, p_wait * ratio**room, 1.0), 0.0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        slot_wait = np.where(refused > 0.0, refused * time / made.servers / (1.0 - ratio), 0.0)
-        load = entries * long / made.servers
-        slowed = np.where(served, (slot_wait @ program.routing.T) / time / (1.0 - load), 0.0)
+    refused = np.where(fed, np.where(stable, waiting * ratio**room, 1.0), 0.0)
+    # until the next of those served ends, and as often again as others wait for the slot
+    rest = refused * time * (1.0 + wide) / 2.0 / made.servers / (1.0 - np.minimum(ratio, FULL))
+    longer = np.where(served, long + (rest @ program.routing.T) * turns, 1.0)
+    slowed = gigc(np.where(served, entries, 0.0), gaps, longer, wide, made.servers)["wait_mean"].value / turns
     queue_var = queue * ((1.0 + ratio) / np.where(ratio < 1.0, 1.0 - ratio, 1.0) - queue)
     with np.errstate(divide="ignore"):
         forgets = np.where(served, np.maximum(long, long / made.servers / (1.0 - np.sqrt(np.minimum(load, 1.0))) ** 2), 0.0)
     busy = rate[..., None] * program.visits * time
     return Steady(
-        wait / made_of,
-        found["wait_var"].value / made_of,
+        wait / turns,
+        wait_var / turns,
         hold,
-        rate[..., None] * program.visits * run / made.servers,
+        np.minimum(rate[..., None] * program.visits * run / made.servers, 1.0),
         refused,
         slowed,
         decision,

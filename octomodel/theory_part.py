@@ -22,8 +22,8 @@ CELLS = 2**20
 """Numbers that an array of configurations and points of attributes may hold at once."""
 NEGLIGIBLE = 0.05
 """Estimated share of the latency by which something left out may change it before an answer is not to be relied on."""
-PERIODIC = 0.1
-"""Squared coefficient of variation of gaps below which arrivals are nearly periodic: less than that of ten exponential stages."""
+PERIODIC = 0.2
+"""Squared coefficient of variation of gaps below which arrivals are nearly periodic: that of five exponential stages."""
 VARIABLE = 8.0
 """Squared coefficient of variation that approximations by two moments are made for, as in ``queueing.gigc``."""
 
@@ -68,6 +68,8 @@ class Part:
     @cached_property
     def _coarse(self) -> F64:
         """Return by what the points that stand for attributes miss the mean without waits, float64[kind]."""
+        if len(self.ways.weights) == 1:
+            return np.zeros(len(self.made.count))
         return np.asarray(self._in_turn(self.still) - self._moments(self.still, side_by_side=False)[0])
 
     def latency(self, at: Steady, *, side_by_side: bool = True) -> F64:
@@ -118,18 +120,18 @@ def relied_on(part: Part, at: Steady, mean: F64, scv: F64) -> Flags:
     Returns
     -------
     bool[..., kind]
-        False without a steady state, and where something that is left out may change the latency by more than ``NEGLIGIBLE`` or
-        so. Full slots: a wait for one lengthens the time of the station that it blocks, whose waits grow by as much over what it
-        has to spare. The window: requests often wait for it. Two moments: they do not carry times that vary too much; nor do they
-        tell what parts of nearly periodic arrivals meet, so that waits then have to be a small part.
+        False without a steady state, and where something that is left out may change the latency by more than ``NEGLIGIBLE``
+        or so. Full slots: a wait for one lengthens the time of the station that it blocks, whose own waits grow. The window:
+        requests often wait for it. Two moments: they do not carry times that vary too much; nor do they tell what parts of
+        nearly periodic arrivals meet, so that waits then have to be a small part.
     """
     with np.errstate(invalid="ignore", over="ignore"):
         waits = np.where(at.wait > 0.0, at.wait * part.program.visits, 0.0)
-        slowed = np.where(waits > 0.0, at.slowed * waits, 0.0).sum(axis=-1) / mean
+        more = np.where(at.stable[..., None], (at.slowed - at.wait) * part.program.visits, np.inf).sum(axis=-1)
         smooth = (scv >= PERIODIC) | (waits.sum(axis=-1) <= 2.0 * NEGLIGIBLE * mean)
     used = part.program.visits > 0.0
     calm = bool((part.program.scv[used] <= VARIABLE).all())
-    return np.asarray(at.stable & (slowed <= NEGLIGIBLE) & smooth & window_free(part, at) & calm)
+    return np.asarray(at.stable & (more <= NEGLIGIBLE * mean) & smooth & window_free(part, at) & calm)
 
 
 def window_free(part: Part, at: Steady) -> Flags:

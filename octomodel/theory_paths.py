@@ -113,7 +113,8 @@ class Paths:
         -----
         Waits are taken as independent of each other and of all else. The longest of the bodies of a fork is that of independent
         gamma laws; of bodies that vary little that of normal laws: Clark, "The greatest of a finite set of random variables",
-        Operations Research 9 (1961), one body after the other. Of a select: the largest of as many normal values, by Blom's scores.
+        Operations Research 9 (1961), one body after the other. Of a select: the largest of as many normal values, by the scores
+        of Blom, Statistical Estimates and Transformed Beta-Variables (1958).
         """
         # the last axis holds the points of the attributes
         at = replace(

@@ -13,6 +13,8 @@ from octomodel.workflow import Workflow
 
 F64 = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+SETTLED = 0.5
+"""Share of the time in which stations have not settled, up to which each phase is taken to be in a steady state of its own."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,8 +29,10 @@ class Regime:
         As in ``Answer``.
     ok : bool[case, kind]
         Whether the steady states can be relied on.
+    late : float64[case, kind]
+        Share of the time in which stations have not settled after a change of phase; 1 where that is not asked.
     error : float64[case, kind]
-        Estimated share of the latency that the assumption may be wrong by.
+        Estimated share of the latency that the assumption may be wrong by; 0 for one phase.
     """
 
     mean: F64
@@ -37,6 +41,7 @@ class Regime:
     utilisation: F64
     refused: F64
     ok: Flags
+    late: F64
     error: F64
 
 
@@ -46,8 +51,8 @@ def together(mean_of_all: Part, parts: list[Part], share: F64, rate: F64, scv: F
     found = [part.moments(at) for part in parts]
     mean, var = (np.array([each[i] for each in found]) for i in (0, 1))
     ok = relied_on(mean_of_all, at, _shared(share, mean), scv)
-    error = np.where(at.stable, 0.0 if len(parts) == 1 else np.inf, np.inf)
-    return Regime(mean, var, at.wait, at.utilisation, at.refused, ok, error), at
+    late, error = np.ones(ok.shape), np.full(ok.shape, 0.0 if len(parts) == 1 else np.inf)
+    return Regime(mean, var, at.wait, at.utilisation, at.refused, ok, late, error), at
 
 
 def apart(parts: list[Part], share: F64, rate: F64, scv: F64, cycles: F64) -> Regime:
@@ -60,11 +65,12 @@ def apart(parts: list[Part], share: F64, rate: F64, scv: F64, cycles: F64) -> Re
     wait, utilisation, refused = (
         _shared(share, np.array([getattr(each, name) for each in at])) for name in ("wait", "utilisation", "refused")
     )
-    return Regime(mean, var, wait, utilisation, refused, np.asarray(ok.all(axis=0)), switching(share, mean, settling, cycles[..., None]))
+    late, error = switching(share, mean, settling, cycles[..., None])
+    return Regime(mean, var, wait, utilisation, refused, np.asarray(ok.all(axis=0)), late, error)
 
 
-def switching(share: F64, mean: F64, settling: F64, cycles: F64) -> F64:
-    """Return by what share the latency may be wrong for the time that stations take to settle after a change of phase.
+def switching(share: F64, mean: F64, settling: F64, cycles: F64) -> tuple[F64, F64]:
+    """Return for what share of the time stations have not settled after a change of phase, and by what that changes the latency.
 
     Parameters
     ----------
@@ -76,20 +82,19 @@ def switching(share: F64, mean: F64, settling: F64, cycles: F64) -> F64:
 
     Returns
     -------
-    float64[..., kind]
-        Infinite where a phase has no steady state.
+    tuple of float64[..., kind]
+        1 and infinite where a phase has no steady state.
     """
     with np.errstate(invalid="ignore"):
-        late = np.minimum((settling.max(axis=0) + mean) / cycles, 1.0)
+        late = _shared(share, np.minimum((settling.max(axis=0) + mean) / cycles, 1.0))
         jump = np.where(np.isfinite(mean.max(axis=0)), mean.max(axis=0) - mean.min(axis=0), np.inf)
-        found = _shared(share, late) * jump / _shared(share, mean)
-    return np.where(np.isnan(found), np.inf, found)
+        error = late * jump / _shared(share, mean)
+    return late, np.where(np.isnan(error), np.inf, error)
 
 
 def one_of(each: Regime, mean_of_all: Regime) -> Regime:
     """Return for each case and kind the regime that is nearer, and rely on it if its error is small or both agree."""
-    finite = np.isfinite(each.error)
-    own = finite & (each.error < 1.0)
+    own = each.late < SETTLED
     first, second = each.mean.mean(axis=0), mean_of_all.mean.mean(axis=0)
     with np.errstate(invalid="ignore"):
         agree = np.isfinite(first) & np.isfinite(second) & (np.abs(first - second) <= NEGLIGIBLE * second)
@@ -102,6 +107,7 @@ def one_of(each: Regime, mean_of_all: Regime) -> Regime:
         np.where(wide, each.utilisation, mean_of_all.utilisation),
         np.where(wide, each.refused, mean_of_all.refused),
         np.where(own, each.ok, mean_of_all.ok) & (small | agree),
+        np.where(own, each.late, mean_of_all.late),
         np.where(own, each.error, mean_of_all.error),
     )
 

@@ -187,13 +187,8 @@ def _ways(steps: F64, tasks: NDArray[np.int64]) -> tuple[F64, F64]:
     """Return the tokens for each task from the source, and those of each execution, whatever lies between."""
     between = steps.copy()
     between[:, tasks] = 0.0
-    reach = np.linalg.solve(np.eye(len(steps)) - between, steps[:, tasks])
-    first = np.flatnonzero(tasks == 0)
-    entry = np.zeros(len(tasks))
-    if len(first):
-        entry[first] = 1.0
-    else:
-        entry = reach[0]
+    reach = np.asarray(np.linalg.solve(np.eye(len(steps)) - between, steps[:, tasks]), np.float64)
+    entry = (tasks == 0).astype(np.float64) if 0 in tasks else reach[0]
     return entry, reach[tasks]
 
 
@@ -258,7 +253,7 @@ def _turns(visits: F64, squares: F64, stays: F64) -> tuple[F64, F64]:
     # one entry at most: all executions of a request follow each other; else as many turns as by chance
     once = (entries > 0.0) & (entries <= 1.0 + 1e-9)
     found = np.where(once, squares / np.where(once, entries, 1.0), turns**2 * (1.0 + stays))
-    return turns, np.asarray(np.where(stays > 0.0, np.maximum(found, turns**2), 1.0))
+    return turns, np.where(stays > 0.0, np.maximum(found, turns**2), 1.0)
 
 
 def _chance(graph: Graph, visited: F64, tasks: NDArray[np.int64], squares: F64) -> F64:
