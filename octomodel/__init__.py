@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from octomodel.replaying import replay as replay
     from octomodel.replaying import replay_arrivals as replay_arrivals
     from octomodel.sweeping import sweep as sweep
+    from octomodel.theory import predict as predict
     from octomodel.verification import verify as verify
 
 _LAZY = {
@@ -45,6 +46,7 @@ _LAZY = {
     "from_wfcommons": "octomodel.importers",
     "holdout": "octomodel.heldout",
     "predictive": "octomodel.posterior",
+    "predict": "octomodel.theory",
     "simulate": "octomodel.engine",
     "sweep": "octomodel.sweeping",
     "Policy": "octomodel.policies",
@@ -83,6 +85,7 @@ __all__ = [
     "phases_by_time",
     "poisson",
     "predictive",
+    "predict",
     "renewal",
     "replay",
     "replay_arrivals",

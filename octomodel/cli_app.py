@@ -216,6 +216,23 @@ def run(
 
 
 @app.command
+def predict(
+    workflow: Annotated[str, Parameter(help=_WORKFLOW)],
+    /,
+    *,
+    hardware: Annotated[str | None, Parameter(help=_HARDWARE)] = None,
+    load: Annotated[str | None, Parameter(help="As for run: closed, poisson, periodic or renewal.")] = None,
+    settings: Settings = None,
+    out: Annotated[str | None, Parameter(help="Where to save the prediction: a name in .nc or .zarr.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Predict the steady state under static by queueing theory, in milliseconds, and say how far to trust it."""
+    from octomodel import cli_predict
+
+    return cli_predict.predict(workflow, hardware=hardware, load=load, settings=settings or [], out=out, as_json=as_json)
+
+
+@app.command
 def compare(
     workflow: Annotated[str, Parameter(help=_WORKFLOW)],
     /,

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from octomodel import bounds as bound_of
 from octomodel import cautions as caution
-from octomodel import checks, ideal, lower, mapping, timed, yaml_io, yaml_text
+from octomodel import checks, ideal, kinds, lower, mapping, timed, yaml_io, yaml_text
 from octomodel._version import __version__
-from octomodel.errors import ModelError, ModelWarning
+from octomodel.errors import ModelWarning
 from octomodel.hardware import System
 from octomodel.kernels.model import Model
 from octomodel.load import Load, closed
@@ -115,7 +115,7 @@ def simulate(
     """
     from octomodel import accessor_study, results, series  # noqa: F401  (the accessor registers itself)
 
-    _check_kinds(workflow, hardware, load, placement)
+    kinds.check(workflow, hardware, load, placement)
     checks.integer("replications", replications, 1, 2**20)
     checks.integer("memory_limit_bytes", memory_limit_bytes, 1)
     if threads is not None:
@@ -187,18 +187,6 @@ def simulate(
             **({} if same is None else {"note": f"same as {same}"}),
         },
     )
-
-
-def _check_kinds(workflow: object, hardware: object, load: object, placement: object) -> None:
-    """Refuse arguments of another kind, among them names of presets, with what makes the right one."""
-    for name, value, kind, allowed in (
-        ("workflow", workflow, Workflow, "a Workflow, such as octomodel.workflow('early_exit')"),
-        ("hardware", hardware, System, "a System, such as octomodel.hardware('chip_64c')"),
-        ("load", load, Load | None, "a load, such as octomodel.closed() or octomodel.poisson(rate=1e-6)"),
-        ("placement", placement, Mapping | None, "what octomodel.mapping.make(workflow, hardware) returns"),
-    ):
-        if not isinstance(value, kind):
-            raise ModelError(name, value, allowed)
 
 
 def exact(model: Model) -> bool:

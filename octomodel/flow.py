@@ -49,12 +49,14 @@ class Flow:
         return self.demand[node] / self.total_demand if self.total_demand > 0 else 0.0
 
 
-def flow(workflow: Workflow) -> Flow:
+def flow(workflow: Workflow, phase: str | None = None) -> Flow:
     """Return what flows through the graph of a workflow.
 
     Parameters
     ----------
     workflow : Workflow
+    phase : str, optional
+        One phase; default: all of them, weighted by their lengths.
 
     Returns
     -------
@@ -69,10 +71,11 @@ def flow(workflow: Workflow) -> Flow:
     >>> found.visits, found.edges[1], found.payloads[1]
     ((1.0, 1.0, 0.25, 1.0), (0.75, 0.25), ((8, 8), (8, 8)))
     """
-    plan = workflow.phases
-    parts = [(1.0, None)] if plan is None else list(zip(plan.shares, plan.names, strict=True))
+    graph, demand = workflow.graph(), workflow.demand(phase)
+    parts: list[tuple[float, str | None]] = [(1.0, phase)]
+    if phase is None and workflow.phases is not None:
+        parts = list(zip(workflow.phases.shares, workflow.phases.names, strict=True))
     walks = [(share, _Flow(workflow, name)) for share, name in parts]
-    graph, demand = workflow.graph(), workflow.demand()
     numbers = range(len(graph.nodes))
     return Flow(
         tuple(sum(share * walk.visited[i] for share, walk in walks) for i in numbers),

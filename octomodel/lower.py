@@ -16,7 +16,7 @@ from octomodel.load import MAX_REQUESTS, Closed, Load, Trace
 from octomodel.lower_machine import Needs, lower_machine
 from octomodel.lower_program import lower_program, most_tokens
 from octomodel.lower_rules import lower_rules
-from octomodel.mapping import Mapping, configurations
+from octomodel.mapping import Mapping, check_tasks, configurations
 from octomodel.policies import Policy, named
 from octomodel.workflow import Workflow
 
@@ -120,12 +120,7 @@ def lower(
     last_epoch = min(2**20, 2**62 // (system.epoch_cycles * epoch_stride))  # whose cycle is an int64
     for name, value, high in (("seed", seed, 2**63 - 1), ("replication", replication, 2**32), ("epochs", epochs, last_epoch)):
         checks.integer(name, value, 0, high)
-    if mapping.demand.shape != (len(workflow.tasks),):
-        raise ModelError(
-            "mapping",
-            f"{len(mapping.demand)} tasks",
-            f"a mapping of the {len(workflow.tasks)} tasks of {workflow.name!r}",
-        )
+    check_tasks(workflow, mapping)
     rules = lower_rules(named(policy), workflow, system, mapping)
     _check_memory(workflow, system, load, count, epochs, memory_limit_bytes)
     program, digest = lower_program(workflow, system)

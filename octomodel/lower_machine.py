@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 
 from octomodel import faults, lower_routes
 from octomodel.checks import rate_pair
-from octomodel.errors import ModelError
 from octomodel.hardware import System
 from octomodel.kernels.model import Machine
 from octomodel.load import InFlight
-from octomodel.mapping import Mapping
+from octomodel.mapping import Mapping, check_machine
 
 I64 = NDArray[np.int64]
 
@@ -35,7 +34,7 @@ def lower_machine(system: System, mapping: Mapping, needs: Needs) -> Machine:
     ModelError
         When the mapping was made for another machine, or two clusters that must talk have no path.
     """
-    _check_mapping(system, mapping)
+    check_machine(system, mapping)
     link = faults.links(system)
     members = _members(mapping)
     table = lower_routes.routing_table(system, link, members, needs.steals)
@@ -80,18 +79,6 @@ def lower_machine(system: System, mapping: Mapping, needs: Needs) -> Machine:
         control_bytes=system.control_bytes,
         background_load=int(system.background_load),
     )
-
-
-def _check_mapping(system: System, mapping: Mapping) -> None:
-    shape = (len(mapping.pipeline), len(mapping.home), mapping.residents.shape[1])
-    wanted = (system.n_cluster, system.n_tbu, system.resident_slots)
-    if shape != wanted:
-        names = "clusters, TBUs, resident places"
-        raise ModelError("mapping", f"{names} {shape}", f"a mapping made for this machine: {wanted}")
-    if (mapping.home[faults.dead_tbus(system)] >= 0).any():
-        raise ModelError(
-            "mapping", "a dead TBU that owns a task", "a mapping made for this machine with its faults"
-        )
 
 
 def _members(mapping: Mapping) -> list[I64]:

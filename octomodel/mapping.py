@@ -198,6 +198,36 @@ def explicit(
     return Mapping(groups, home.reshape(-1), _residents(workflow, system, home.reshape(-1), demand), demand)
 
 
+def check_machine(system: System, made: Mapping) -> None:
+    """Refuse a mapping that was made for another machine.
+
+    Raises
+    ------
+    ModelError
+        When shapes differ or a dead TBU owns a task.
+    """
+    shape = (len(made.pipeline), len(made.home), made.residents.shape[1])
+    wanted = (system.n_cluster, system.n_tbu, system.resident_slots)
+    if shape != wanted:
+        names = "clusters, TBUs, resident places"
+        raise ModelError("mapping", f"{names} {shape}", f"a mapping made for this machine: {wanted}")
+    if (made.home[dead_tbus(system)] >= 0).any():
+        raise ModelError("mapping", "a dead TBU that owns a task", "a mapping made for this machine with its faults")
+
+
+def check_tasks(workflow: Workflow, made: Mapping) -> None:
+    """Refuse a mapping that was made for another number of tasks.
+
+    Raises
+    ------
+    ModelError
+        When it was.
+    """
+    if made.demand.shape != (len(workflow.tasks),):
+        allowed = f"a mapping of the {len(workflow.tasks)} tasks of {workflow.name!r}"
+        raise ModelError("mapping", f"{len(made.demand)} tasks", allowed)
+
+
 def profile_demand(workflow: Workflow, system: System, profile: str | None) -> F64:
     """Return the cycles per request of each task on the PEAs of one TBU at speed 1, float64[tb]."""
     demand = workflow.demand(profile)

@@ -148,11 +148,11 @@ class _Counts(Walk):
         amount = self.value(loop)
         if isinstance(amount, Scaled) and amount.attribute is not None:
             group, values = self.attribute(amount.attribute)
-            first, second = _turns(amount.law, np.maximum(amount.base + amount.slope * values, 0.0))
+            first, second = turns(amount.law, np.maximum(amount.base + amount.slope * values, 0.0))
             pairs = [self.times(each.number, each, group, first**2) for each in twice]
             return self.times(once.number, once, group, first), [*pairs, self.times(once.number, once, group, second)]
         if isinstance(amount, Scaled):
-            ones, twos = _turns(amount.law, np.array([max(amount.base, 0.0)]))
+            ones, twos = turns(amount.law, np.array([max(amount.base, 0.0)]))
             x, xx = float(ones[0]), float(twos[0])
         else:
             x, xx = 1.0 / (1.0 - amount), 2.0 * amount / (1.0 - amount) ** 2
@@ -160,13 +160,13 @@ class _Counts(Walk):
         return Factor(once.number * x, once.by_group), [*pairs, Factor(once.number * xx, once.by_group)]
 
 
-def _turns(law: Law, scale: F64) -> tuple[F64, F64]:
+def turns(law: Law, scale: F64) -> tuple[F64, F64]:
     """Return, for each scale, the means of X and X (X - 1), X being the law times the scale rounded up."""
     values, weights = atoms(law) if law.discrete else bins(law, 4096)
     parts = []
     for block in np.array_split(scale, max(1, len(scale) * len(values) // MOST_CELLS)):
-        turns = np.maximum(np.ceil(np.outer(block, values)), 0.0)
-        parts.append((turns @ weights, (turns * (turns - 1.0)) @ weights))
+        drawn = np.maximum(np.ceil(np.outer(block, values)), 0.0)
+        parts.append((drawn @ weights, (drawn * (drawn - 1.0)) @ weights))
     return np.concatenate([first for first, _ in parts]), np.concatenate([second for _, second in parts])
 
 

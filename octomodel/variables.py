@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
-from octomodel import variables_study
+from octomodel import variables_study, variables_theory
 from octomodel.errors import unknown
 from octomodel.variables_study import CAUSE as CAUSE
 from octomodel.variables_study import WORKFLOW
@@ -301,9 +301,10 @@ REGISTRY: dict[str, Variable] = {
 
 STUDY: dict[str, Variable] = {
     **{row[0]: Variable(*row) for row in (*variables_study.ROWS, *variables_study.DERIVED, *variables_study.SWEPT)},
+    **{row[0]: Variable(*row) for row in variables_theory.OWN},
     **{row[0]: Variable(*row, "", True) for row in variables_study.AXES},
 }
-"""Every variable by name that a study has besides those of its runs."""
+"""Every variable by name that a study or theory has besides those of runs."""
 
 
 def make(name: str, values: ArrayLike, leading: tuple[str, ...] | None = None) -> xr.Variable:

@@ -70,7 +70,7 @@ def qna(
     moved = (p - np.diag(stays)) / (1.0 - stays)[:, None]
     flow = rate * (1.0 - stays)
     longer, wider = mean / (1.0 - stays), stays + (1.0 - stays) * cs2
-    ca2 = _variability(gamma, external, moved, flow, longer, wider, c)
+    ca2 = variability(gamma, external, moved, flow, longer, wider, c)
     found = gigc(flow, ca2, longer, wider, c)
     # the wait is shared by the visits that were drawn together
     wait = found["wait_mean"].value * (1.0 - stays)
@@ -93,18 +93,59 @@ def qna(
     )
 
 
-def _variability(gamma: F64, external: F64, p: F64, flow: F64, mean: F64, cs2: F64, c: F64) -> F64:
-    """Return the squared coefficients of variation of the arrivals at each station: QNA, equations 24 to 29."""
-    rho = np.minimum(flow * mean / c, 1.0)
-    safe = np.where(flow > 0.0, flow, 1.0)
-    shares = flow[:, None] * p / safe
-    outside = gamma / safe
-    sources = outside**2 + (shares**2).sum(axis=0)
+def variability(
+    outside: F64,
+    outside_scv: F64,
+    routing: F64,
+    rate: F64,
+    service_mean: F64,
+    service_scv: F64,
+    servers: F64,
+    chance: ArrayLike = 1.0,
+) -> F64:
+    """Return the squared coefficients of variation of the gaps between arrivals at each station.
+
+    Parameters
+    ----------
+    outside, outside_scv : float64[..., station]
+        Rates from outside, and squared coefficients of variation of their gaps.
+    routing : float64[..., station, station]
+        Tokens for one station (column) of each that leaves another (row); a token that forks may make the sum of a row
+        larger than 1.
+    rate, service_mean, service_scv, servers : float64[..., station]
+        Of each station, all through it included.
+    chance : array_like of float, [..., station]
+        Variance of what is drawn where tokens that leave a station part, over that of independent draws: 0 where they go
+        by count.
+
+    Returns
+    -------
+    float64[..., station]
+        1 where nothing comes.
+
+    Notes
+    -----
+    Whitt 1983, equations 24 to 29; immediate feedback is to be taken out before.
+
+    Examples
+    --------
+    >>> rate = np.array([0.8, 0.8])
+    >>> series = np.array([[0.0, 1.0], [0.0, 0.0]])
+    >>> variability(np.array([0.8, 0.0]), np.array([0.5, 1.0]), series, rate, np.ones(2), np.ones(2), np.ones(2)).round(3)
+    array([0.5 , 0.82])
+    """
+    rho = np.minimum(rate * service_mean / servers, 1.0)
+    safe = np.where(rate > 0.0, rate, 1.0)
+    p = routing
+    shares = rate[..., :, None] * p / safe[..., None, :]
+    external = outside / safe
+    sources = external**2 + (shares**2).sum(axis=-2)
     v = 1.0 / np.where(sources > 0.0, sources, 1.0)
     w = 1.0 / (1.0 + 4.0 * (1.0 - rho) ** 2 * (v - 1.0))
-    x = 1.0 + (np.maximum(cs2, 0.2) - 1.0) / np.sqrt(c)
-    inside = (shares * ((1.0 - p) + p * (rho**2 * x)[:, None])).sum(axis=0)
-    a = 1.0 + w * (outside * external - 1.0 + inside)
-    b = w * shares * p * (1.0 - rho**2)[:, None]
-    found = np.linalg.solve(np.eye(len(a)) - b.T, a)
-    return np.where(flow > 0.0, np.maximum(found, 0.0), 1.0)
+    x = 1.0 + (np.maximum(service_scv, 0.2) - 1.0) / np.sqrt(servers)
+    drawn = np.broadcast_to(np.asarray(chance, np.float64), rate.shape)[..., :, None]
+    inside = (shares * ((1.0 - p) * drawn + p * (rho**2 * x)[..., :, None])).sum(axis=-2)
+    a = 1.0 + w * (external * outside_scv - 1.0 + inside)
+    b = w[..., None, :] * shares * p * (1.0 - rho**2)[..., :, None]
+    found = np.linalg.solve(np.eye(a.shape[-1]) - np.swapaxes(b, -1, -2), a[..., None])[..., 0]
+    return np.where(rate > 0.0, np.maximum(found, 0.0), 1.0)

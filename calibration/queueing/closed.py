@@ -13,7 +13,9 @@ from .answers import F64, Answer, Method, TheoryError, checked, counted
 MOST_JOBS = 20_000
 
 
-def closed_network(demand: ArrayLike, population: int, servers: ArrayLike = 1, think: float = 0.0) -> Answer:
+def closed_network(
+    demand: ArrayLike, population: int, servers: ArrayLike = 1, think: float = 0.0, room: ArrayLike | None = None
+) -> Answer:
     """Return the steady state of a closed product-form network with one class of jobs.
 
     Parameters
@@ -26,12 +28,15 @@ def closed_network(demand: ArrayLike, population: int, servers: ArrayLike = 1, t
         Whole numbers >= 1, or infinity for a delay.
     think : float
         Mean time of a delay that is not counted in the response, >= 0.
+    room : array_like, [station], optional
+        Whole numbers >= 0.
 
     Returns
     -------
     dict of str to Value
         ``throughput`` (visits of 1 per unit of time), ``response_mean`` without the think time; by station ``utilisation`` (of a
-        delay: the mean number in it), ``number_mean`` and ``residence_mean``, the time at the station in all visits.
+        delay: the mean number in it), ``number_mean`` and ``residence_mean``, the time at the station in all visits; with
+        ``room`` also ``p_full``, the probability that as many jobs or more wait there, when one is elsewhere.
 
     Raises
     ------
@@ -59,6 +64,8 @@ def closed_network(demand: ArrayLike, population: int, servers: ArrayLike = 1, t
     through = float(total[n - 1] / total[n]) * tilt
     number = through * d
     after = parts[-1]
+    full = np.zeros(len(d))
+    least = np.full(len(d), np.inf) if room is None else counted("closed_network.room", np.broadcast_to(room, d.shape), 0) + c
     for k in range(len(d) - 1, -1, -1):
         if c[k] == 1.0:
             # for one server the tail of the number at the station is a ratio of normalising constants
@@ -66,8 +73,15 @@ def closed_network(demand: ArrayLike, population: int, servers: ArrayLike = 1, t
         elif np.isfinite(c[k]):
             others = _convolve(before[k - 1], after) if k else after
             number[k] = (parts[k] * np.arange(n + 1)) @ others[::-1] / (parts[k] @ others[::-1])
+        if least[k] < n:
+            # what a job sees that comes: the network without it
+            m, others = int(least[k]), _convolve(before[k - 1], after) if k else after
+            seen = parts[k][:n] * others[n - 1 :: -1]
+            full[k] = seen[m:].sum() / seen.sum()
         after = _convolve(after, parts[k])
+    extra = {} if room is None else {"p_full": full}
     return Method("product form (convolution)", "exact", True)(
+        **extra,
         throughput=through,
         response_mean=n / through - z,
         utilisation=through * d / np.where(np.isinf(c), 1.0, c),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import lru_cache
 from math import comb, factorial
 
 import numpy as np
@@ -15,7 +16,11 @@ from .general import gamma_cdf
 from .phases import PhaseType, convolution, exponential
 
 NODES = 400
-_X, _W = np.polynomial.legendre.leggauss(NODES)
+
+
+@lru_cache
+def _nodes(n: int) -> tuple[F64, F64]:
+    return np.polynomial.legendre.leggauss(n)
 
 
 def nelson_tantawi(rate: ArrayLike, service_mean: ArrayLike, branches: ArrayLike) -> Answer:
@@ -96,7 +101,9 @@ def varma_makowski(rate: ArrayLike, service_mean: ArrayLike, branches: ArrayLike
     return label(response_mean=(light + (heavy - light) * rho) * _alone(rho, mean))
 
 
-def independent_maximum(means: ArrayLike, scvs: ArrayLike, quantiles: Sequence[float] = ()) -> Answer:
+def independent_maximum(
+    means: ArrayLike, scvs: ArrayLike, quantiles: Sequence[float] = (), nodes: int = NODES
+) -> Answer:
     """Return the response of branches as if their times were independent, each a gamma law of two moments.
 
     Parameters
@@ -105,6 +112,8 @@ def independent_maximum(means: ArrayLike, scvs: ArrayLike, quantiles: Sequence[f
         Mean > 0 and squared coefficient of variation >= 0 of the time in each branch, waits included.
     quantiles : sequence of float
         Probabilities inside (0, 1), the last axis of ``response_quantile``.
+    nodes : int
+        Of the integrals of mean and variance; fewer are faster, and do where the times vary.
 
     Returns
     -------
@@ -132,10 +141,11 @@ def independent_maximum(means: ArrayLike, scvs: ArrayLike, quantiles: Sequence[f
     scale = mean.max(axis=-1)
     top = (mean * (1.0 + np.sqrt(scv) * 12.0 + scv * 30.0 + np.log(mean.shape[-1]) * np.sqrt(scv))).max(axis=-1)
     # x = t^3 puts nodes where the laws rise
-    t = (_X + 1.0) / 2.0
+    at, share = _nodes(nodes)
+    t = (at + 1.0) / 2.0
     x = top[..., None] * t**3
     late = 1.0 - _below(mean, scv, x)
-    weight = top[..., None] * 3.0 * t**2 * _W / 2.0
+    weight = top[..., None] * 3.0 * t**2 * share / 2.0
     first, second = (late * weight).sum(axis=-1), 2.0 * (late * x * weight).sum(axis=-1)
     label = Method("independent maximum", "approximation", np.isfinite(scale))
     result = label(response_mean=first, response_var=second - first**2)

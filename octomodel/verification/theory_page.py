@@ -1,6 +1,6 @@
-"""Writes the page that compares theory with known answers, from a file of queueing cases.
+"""Writes the page that compares theory with known answers, from a file of queueing cases, and with simulation.
 
-Run by maintainers, some seconds::
+Run by maintainers, a minute::
 
     python -m octomodel.verification.theory_page ../shared/data/queueing_cases.json docs/theory.md
 """
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from octomodel.verification.theory_cases import rows
+from octomodel.verification.theory_predict import section as predicted
 from octomodel.verification.theory_rows import Row
 
 _HEAD = """\
@@ -58,7 +59,7 @@ _MISSED = """
 
 
 def page(cases: list[dict[str, Any]]) -> str:
-    """Return the page for the systems of a file."""
+    """Return the page for the systems of a file, without the part that is simulated."""
     return "\n".join(_lines(cases)) + "\n"
 
 
@@ -96,7 +97,8 @@ def _near(each: Row) -> str:
 
 def main(source: Path, target: Path) -> None:
     """Read a file of cases and write the page."""
-    target.write_text(page(json.loads(source.read_text(encoding="utf-8"))["cases"]), encoding="utf-8")
+    cases = json.loads(source.read_text(encoding="utf-8"))["cases"]
+    target.write_text(page(cases) + predicted(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -110,4 +110,5 @@ def test_long_line_settles() -> None:
 
 
 def test_page_is_current(cases: list[dict[str, Any]], repository: Path) -> None:
-    assert (repository / "docs" / "theory.md").read_text(encoding="utf-8") == page(cases)
+    text = (repository / "docs" / "theory.md").read_text(encoding="utf-8")
+    assert text.partition("\n## Predictions against simulation")[0] == page(cases)
