@@ -163,7 +163,10 @@ def described(text: str) -> Document:
         if text in presets.names(kind):
             found = presets.document(kind, text)
             if text in presets.REPLAYED:
-                return Document(presets.workflow(text), None, None, found.title, found.sources)
+                replayed = presets.workflow(text)
+                told = presets.SYNTHETIC
+                made_up = [f"attributes: {told.source}"] if told in replayed.provenance.values() else []
+                return Document(replayed, None, None, found.title, (*found.sources, *made_up))
             return found
     raise _no_such("preset", text, [name for kind in presets.KINDS for name in presets.names(kind)])
 

@@ -100,7 +100,11 @@ def test_the_bundled_sample_is_shaped_like_the_laws_and_says_that_it_was_made_up
     assert sum(sample.demand().values()) == pytest.approx(sum(laws.demand().values()), rel=0.1)
     assert not any("synthetic" in told.source for told in laws.provenance.values())
     monkeypatch.setenv("OCTOMODEL_DATA", "sample")
-    assert om.workflow("av_pylot") == cli_input.workflow("av_pylot").workflow == sample
+    document = cli_input.workflow("av_pylot")
+    assert om.workflow("av_pylot") == document.workflow == sample
+    assert "synthetic, not measured" in document.sources[-1]
+    monkeypatch.delenv("OCTOMODEL_DATA")
+    assert not any("synthetic" in source for source in cli_input.workflow("av_pylot").sources)
     assert "synthetic" in om.workflow("llm_chat_code").provenance["workflow.attributes.context"].source
     ds = om.simulate(sample, om.hardware("edge_6c"), requests=98, threads=1, bounds=False, cautions=False)
     done = dict(zip(ds["tb"].values.tolist(), ds["station_executions"].sum("cluster").values[0].tolist(), strict=True))
