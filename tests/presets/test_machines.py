@@ -46,6 +46,11 @@ def test_a_thousand_requests_obey_the_laws(name: str) -> None:
     assert broken(name, "edge_6c", REQUESTS // HEAVY.get(name, 1)) == []
 
 
+@pytest.mark.parametrize("name", presets.names("textbook"))
+def test_a_textbook_system_obeys_the_laws_on_its_own_machine(name: str) -> None:
+    assert broken(name, name, REQUESTS) == []
+
+
 @pytest.mark.parametrize(("name", "machine"), PAIRS)
 def test_every_machine_runs_every_workflow_it_has_room_for(name: str, machine: str) -> None:
     light = sum(om.workflow(name).visits().values()) <= LIGHT
