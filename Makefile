@@ -8,7 +8,8 @@ endif
 
 python = .venv/bin/python
 pip = $(python) -m pip install --quiet --disable-pip-version-check
-pytest = -m pytest -q --hypothesis-profile=ci
+# A process for each core; the tests of a file share what they are tried on, so they stay together.
+pytest = -m pytest -q --hypothesis-profile=ci --numprocesses=auto --dist=loadfile
 
 # The stamp of a role is named by its lock and by the place of the checkout: an environment cannot be moved.
 stamp = .venv/stamps/$(1)-$(shell (pwd; cat requirements/$(1).txt) | cksum | tr ' ' '-')
@@ -38,7 +39,9 @@ types: $(dev_env)
 # Coverage of the kernels is taken from plain Python: of compiled code Numba reports lines that never ran.
 nojit: export NUMBA_DISABLE_JIT = 1
 nojit: $(test_env)
+	@$(python) -m coverage erase
 	$(python) -m coverage run $(pytest) -m "nojit and not deep" $(TESTS)
+	@$(python) -m coverage combine --quiet
 	$(python) -m coverage report --precision=2 --fail-under=100
 
 # Run as they are, in a copy: what they draw and print stays out of the tree.
@@ -47,7 +50,7 @@ notebooks: $(dev_env)
 	$(python) -m pytest -q -p no:cacheprovider --rootdir=out/notebooks --nbmake --overwrite --nbmake-timeout=240 out/notebooks
 
 deep: $(test_env)
-	$(python) $(pytest) --hypothesis-profile=nightly-deep -m deep $(TESTS)
+	$(python) $(pytest) --hypothesis-profile=nightly-deep --numprocesses=auto --dist=loadfile -m deep $(TESTS)
 
 # FULL=1: 10^8 executions on the wafer too. Fails when a bar is missed.
 bench: $(bench_env)
