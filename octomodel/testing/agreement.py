@@ -159,6 +159,8 @@ class Check:
         How much happened.
     features : frozenset of str
         What happened, as in ``scenarios_features``.
+    counts : dict of str to int
+        What clusters count (rule 9.3), summed over them.
     differences : list of str
         Between kernel and reference; also what stopped the kernel.
     violations : list of str
@@ -169,6 +171,7 @@ class Check:
     executions: int
     events: int
     features: frozenset[str]
+    counts: dict[str, int]
     differences: list[str]
     violations: list[str]
 
@@ -198,14 +201,15 @@ def check(seed: int, executions: int | None = None) -> Check:
         outcome = run(model, threads=1)
     except RunError as error:
         stopped = f"the kernel stopped: {error}; the reference: {reference.status}"
-        return Check(seed, 0, len(reference.events), frozenset(), [stopped], [])
+        return Check(seed, 0, len(reference.events), frozenset(), {}, [stopped], [])
     found = differences(model, outcome, reference)
     broken = violations(model, outcome)
     if not found:
         # then the log of the reference is what the kernel did
         broken += event_violations(model, reference)
     seen = features(made, model, outcome)
-    return Check(seed, outcome.executions, len(reference.events), seen, found, broken)
+    counts = {name: int(values.sum()) for name, values in outcome.cluster.items()}
+    return Check(seed, outcome.executions, len(reference.events), seen, counts, found, broken)
 
 
 def check_all(seeds: Iterable[int], *, processes: int, executions: int | None = None) -> list[Check]:

@@ -9,6 +9,7 @@ from octomodel.kernels.model import FORK, SELECT, TASK, Model
 from octomodel.outcome import CAUSES, Outcome
 from octomodel.testing.laws_tree import trees_of
 from octomodel.testing.scenarios import Scenario
+from octomodel.testing.scenarios_policy import SWITCHES
 
 RAN = [CAUSES.index(cause) for cause in ("own", "lent")]
 
@@ -88,6 +89,7 @@ def features(made: Scenario, model: Model, outcome: Outcome) -> frozenset[str]:
         "deadline": made.workflow.deadline_cycles is not None,
         f"load {type(made.load).__name__.lower()}": True,
         f"policy {made.policy.name}": True,
+        _switched_on(made): made.policy.name == "octopus",
         "exact step": made.step is not None and _exact(model),
         "coarse step": not _exact(model),
         "sampled": (outcome.epoch["backlog"] >= 0).any(),
@@ -96,6 +98,12 @@ def features(made: Scenario, model: Model, outcome: Outcome) -> frozenset[str]:
         "over before the last sample": (outcome.epoch["backlog"][-1:] < 0).any(),
     }
     return frozenset(name for name, seen in measured.items() if seen)
+
+
+def _switched_on(made: Scenario) -> str:
+    """Name the strategies that are on."""
+    on = [name for name in SWITCHES if made.policy.params.get(name)]
+    return f"octopus, {' '.join(on) if on else 'nothing'} on"
 
 
 def _waited_after_fork(model: Model, outcome: Outcome) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from itertools import product
 from typing import Any
 
 from octomodel.kernels.views import (
@@ -28,6 +29,9 @@ from octomodel.testing.scenarios_choice import Choice
 
 # numbers that no sum of the columns wraps: a prime, and one to multiply with
 _PRIME, _TIMES = 1_000_003, 31_337
+
+SWITCHES = ("dds", "ats", "pcs")
+COMBINATIONS = tuple(product((0.0, 1.0), repeat=len(SWITCHES)))
 
 
 def lend_by_worth(view: View, tbu: int) -> int:
@@ -278,20 +282,30 @@ def make_policy(choose: Choice) -> Policy:
 
 
 def make_bundled(choose: Choice) -> Policy:
-    """Return one of the bundled policies that rebalance, some with other parameters; equal choices give the same object."""
-    name = choose.weighted({"octopus": 2.0, "reactive": 1.5, "reactive_any": 1.5})
-    if name != "octopus":
-        return _bundled(name, (("threshold", choose.pick((1.0, 1.5, 4.0))),))
-    parts = tuple((part, float(choose.chance(0.75))) for part in ("dds", "ats", "pcs"))
-    values = (
-        ("alpha", choose.pick((0.05, 0.5, 1.0))),
-        ("beta", choose.pick((0.0, 0.1, 1.0))),
-        ("prior", choose.pick((0.1, 4.0, 100.0))),
-        ("caution", choose.pick((0.0, 1.0, 8.0))),
-        ("band", choose.pick((0.0, 0.1, 2.0))),
-        ("diffusion", choose.pick((0.1, 0.9, 1.0))),
-    )
-    return _bundled(name, parts + values)
+    """Return one of the bundled policies that rebalance, with parameters over their ranges; equal choices give the same object.
+
+    Examples
+    --------
+    >>> make_bundled(Choice(3)) is make_bundled(Choice(3))
+    True
+    """
+    bundled = POLICIES[choose.weighted({"octopus": 2.0, "reactive": 1.5, "reactive_any": 1.5})]
+    # what strategies do together is more than the sum of what each does
+    on = choose.weighted({combination: 1.0 + 2.0 * all(combination) for combination in COMBINATIONS})
+    switches = dict(zip(SWITCHES, on, strict=True))
+    params = {
+        name: switches[name] if name in switches else _within(choose, default, *bundled.ranges[name])
+        for name, default in bundled.params.items()
+    }
+    return _bundled(bundled.name, tuple(params.items()))
+
+
+def _within(choose: Choice, default: float, low: float, high: float) -> float:
+    """Return a value of a range: the default, one near it, an end, or one of any size in between, which 0 has none of."""
+    floor = max(low, 0.001)
+    between = float(f"{floor * (high / floor) ** choose.real(0, 1):.3g}")
+    near = min(high, max(low, default * choose.pick((0.25, 0.5, 2.0, 4.0))))
+    return choose.pick((default, default, default, near, near, low, high, between))
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import statistics
 from dataclasses import replace
-from itertools import islice
+from itertools import combinations, islice
 
 import numpy as np
 import pytest
@@ -17,6 +17,7 @@ from octomodel.testing import run_reference
 from octomodel.testing.agreement import Check, check, check_all, differences
 from octomodel.testing.scenarios import scenario
 from octomodel.testing.scenarios_load import KINDS
+from octomodel.testing.scenarios_policy import SWITCHES
 
 N = 2_000
 N_DEEP = 20_000
@@ -81,7 +82,21 @@ AT_LEAST = {
     "over before the last sample": 0.10,
     **{f"load {kind}": 0.05 for kind in KINDS},
     **{f"policy {name}": 0.08 for name in POLICIES},
+    # each combination of what can be switched on
+    **{f"octopus, {' '.join(on)} on": 0.006 for n in (1, 2, 3) for on in combinations(SWITCHES, n)},
+    "octopus, nothing on": 0.006,
+    "octopus, dds ats pcs on": 0.025,
 }
+
+DONE_AT_LEAST = {
+    "octopus": {"owner_changes": 200, "background_loads": 40, "moves": 100, "lendings": 1000, "plan_refusals": 5},
+    "reactive": {"owner_changes": 200, "background_loads": 25, "moves": 120, "plan_refusals": 2},
+    "reactive_any": {"owner_changes": 80, "background_loads": 5, "moves": 20, "lendings": 3000, "refusals": 5000},
+}
+"""What the bundled policies that rebalance do at least in all scenarios together."""
+
+DOING_AT_LEAST = {"owner_changes": 15, "background_loads": 4, "moves": 5}
+"""In how many scenarios each of them does it at least."""
 
 
 def faults(checks: list[Check]) -> list[str]:
@@ -102,6 +117,15 @@ def test_kernel_equals_reference_and_obeys_the_laws(checks: list[Check]) -> None
 def test_scenarios_are_of_every_kind(feature: str, checks: list[Check]) -> None:
     share = sum(feature in one.features for one in checks) / N
     assert share >= AT_LEAST[feature]
+
+
+@pytest.mark.parametrize("policy", DONE_AT_LEAST)
+def test_bundled_policies_do_all_that_they_can(policy: str, checks: list[Check]) -> None:
+    under = [one for one in checks if f"policy {policy}" in one.features]
+    for counter, least in DONE_AT_LEAST[policy].items():
+        assert sum(one.counts[counter] for one in under) >= least, counter
+    for counter, least in DOING_AT_LEAST.items():
+        assert sum(one.counts[counter] > 0 for one in under) >= least, counter
 
 
 def test_scenarios_are_of_every_size(checks: list[Check]) -> None:

@@ -31,7 +31,13 @@ def several_clusters(model: Model) -> bool:
 
 
 SEVERAL_GROUPS = (70_005, 70_055, 70_046, 70_125, 70_177)
-ONE_GROUP = (70_002, 70_007, 70_008, 70_012, 70_024, 70_018, 70_027, 70_151)  # the last three rebalance
+ONE_GROUP = (70_002, 70_007, 70_008, 70_012, 70_024, 70_366, 70_409, 70_515, 70_540)
+BUNDLED = {
+    "reactive": ("owner_changes", "moves"),
+    "reactive_any": ("owner_changes", "moves", "lendings", "background_loads"),
+    "octopus": ("owner_changes", "moves", "lendings"),
+}
+"""Policies of the last four of them, and what these do there."""
 
 
 @pytest.mark.parametrize("seed", SEVERAL_GROUPS + ONE_GROUP)
@@ -83,3 +89,12 @@ def test_the_scenarios_are_what_they_are_meant_to_be(seed: int) -> None:
     assert several_groups(model) == (seed in SEVERAL_GROUPS)
     assert several_groups(model) or several_clusters(model)
     assert model.load.step <= smallest_latency(model) > 1
+
+
+def test_the_bundled_policies_are_among_them() -> None:
+    done = {name: np.zeros(len(counters), dtype=np.int64) for name, counters in BUNDLED.items()}
+    for seed in ONE_GROUP[-4:]:
+        made = scenario(seed, executions=150)
+        counts = run(made.model, threads=1).cluster
+        done[made.policy.name] += [counts[name].sum() for name in BUNDLED[made.policy.name]]
+    assert all(sums.all() for sums in done.values()), done
