@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from octomodel.calibration.queueing import closed_network
-from octomodel.theory_open import decision_cycles, steady
+from octomodel.theory_open import decision_cycles, most_decided, steady
 from octomodel.theory_part import Part
 
 F64 = NDArray[np.float64]
@@ -100,10 +100,10 @@ def hold_window(part: Part) -> Held:
 
 
 def slowest(part: Part) -> F64:
-    """Return the most that the slowest station of each kind passes, float64[kind]; infinite where nothing takes time."""
+    """Return the most that the slowest station, or the CBUs, of each kind pass, float64[kind]; infinite without work."""
     demand = part.program.visits * (part.program.mean / part.made.speed + part.still.hold)
     with np.errstate(divide="ignore"):
-        return np.asarray((part.made.servers / demand).min(axis=-1))
+        return np.minimum((part.made.servers / demand).min(axis=-1), most_decided(part.program, part.system))
 
 
 def _product_form(part: Part) -> tuple[F64, F64]:

@@ -42,7 +42,7 @@ class Steady:
     settling : float64[..., kind]
         Cycles in which the slowest station forgets a change, of the order of the relaxation time; infinite without steady state.
     stable : bool[..., kind]
-        Whether all stations keep up.
+        Whether all stations, and the CBUs, keep up.
     """
 
     wait: F64
@@ -127,13 +127,20 @@ def steady(program: Profile, made: Pipelines, system: System, rate: F64, scv: F6
         (queue + busy).sum(axis=-1),
         (queue_var + busy).sum(axis=-1),
         forgets.max(axis=-1),
-        np.asarray(stable.all(axis=-1)),
+        np.asarray(stable.all(axis=-1) & (rate < most_decided(program, system))),
     )
 
 
 def decision_cycles(program: Profile, system: System, rate: F64) -> F64:
-    """Return the cycles of one decision and the wait for a CBU."""
+    """Return the cycles of one decision, with the wait for a CBU while the CBUs keep up."""
     if not system.decision_cycles or not program.decisions:
         return np.zeros(rate.shape)
     cycles = float(system.decision_cycles)
-    return np.asarray(gigc(rate * program.decisions, 1.0, cycles, 0.0, system.cbus)["wait_mean"].value + cycles)
+    wait = gigc(rate * program.decisions, 1.0, cycles, 0.0, system.cbus)["wait_mean"].value
+    return np.where(rate < most_decided(program, system), wait, 0.0) + cycles
+
+
+def most_decided(program: Profile, system: System) -> float:
+    """Return the requests per cycle for which the CBUs of a cluster can decide."""
+    load = system.decision_cycles * program.decisions
+    return system.cbus / load if load > 0.0 else np.inf
