@@ -97,6 +97,8 @@ def predict(
     >>> found.latency_cycles_assumptions_ok.values.tolist()
     [1, 1, 1, 1]
     """
+    from octomodel import accessor  # noqa: F401  (registers itself)
+
     kinds.check(workflow, hardware, load, placement)
     _check_policy(policy)
     source = closed() if load is None else load
