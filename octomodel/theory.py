@@ -52,8 +52,8 @@ def predict(
     policy : str or Policy
         ``"static"``.
     load : Load, optional
-        ``closed``, ``poisson``, ``periodic`` or ``renewal``; default: ``closed``, with the default window. The number of requests
-        does not matter: a steady state has no end.
+        ``closed``, ``poisson``, ``periodic``, ``renewal`` or, by mean and variance of its gaps, ``trace``; default: ``closed``,
+        with the default window. The number of requests does not matter: a steady state has no end.
     placement : Mapping, optional
         From ``octomodel.mapping``; default: owners in proportion to demand.
     quantiles : sequence of float, optional

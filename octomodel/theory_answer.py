@@ -77,7 +77,8 @@ def answer_open(workflow: Workflow, system: System, made: Pipelines, load: Load,
     ModelError
         When theory has no answer for the kind of load, or to a time without a variance.
     """
-    scv = split_scv(arrivals(load).scv, load, made)
+    came = arrivals(load)
+    scv = split_scv(came.scv, load, made)
     rate = rates[:, None] * made.share
     parts, share = _parts(workflow, system, made)
     mean_of_all = replace(parts[0], program=mixed(workflow))
@@ -100,7 +101,7 @@ def answer_open(workflow: Workflow, system: System, made: Pipelines, load: Load,
         regime.utilisation,
         regime.refused,
         ((at.stable & window_free(mean_of_all, at)) | (kinds == 0.0)).all(axis=-1),
-        (regime.ok | (kinds == 0.0)).all(axis=-1),
+        (regime.ok | (kinds == 0.0)).all(axis=-1) & came.independent,
     )
 
 

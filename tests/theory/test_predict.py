@@ -172,6 +172,19 @@ def test_nearly_periodic_arrivals_are_relied_on_only_without_waits() -> None:
         assert ok(om.predict(ONE, CHIP, load=load)) == (1, expected)
 
 
+def test_traces_are_relied_on_where_gaps_are_independent() -> None:
+    draws = np.random.default_rng(1)
+    gaps = draws.exponential(500.0, 20_000)
+    # the same gaps, short ones and long ones together: bursts
+    bursts = np.sort(gaps.reshape(-1, 200), axis=1).ravel()
+    plain, bursty, short = (
+        om.predict(ONE, CHIP, load=om.trace(np.cumsum(each).astype(int), in_flight=None)) for each in (gaps, bursts, gaps[:100])
+    )
+    poisson = om.predict(ONE, CHIP, load=om.poisson(1 / gaps.mean(), in_flight=None))
+    assert latency(plain) == pytest.approx(latency(poisson), rel=0.02)
+    assert [ok(each) for each in (plain, bursty, short)] == [(1, 1), (1, 0), (1, 0)]
+
+
 def test_times_that_vary_too_much_are_not_relied_on() -> None:
     wild = om.Workflow("wild", om.task("only", dist.LogNormal(MEAN, 4.0)))
     assert ok(om.predict(wild, CHIP, load=om.poisson(0.5 * 4 / MEAN, in_flight=None))) == (1, 0)
@@ -365,7 +378,7 @@ BY_TIME = om.Workflow("w", om.task("a", 5), phases=om.phases_by_time([("x", 10),
         ("mapping", lambda: om.predict(ONE, CHIP, placement=mapping.make(ONE, MESH))),
         ("mapping", lambda: om.predict(ONE, CHIP, placement=mapping.make(LINE, CHIP))),
         ("load.kind", lambda: om.predict(ONE, CHIP, load=om.mmpp([1e-3, 1e-4], [1e5, 1e5]))),
-        ("load.kind", lambda: om.predict(ONE, CHIP, load=om.trace([0, 10, 20]))),
+        ("load.arrival_cycles", lambda: om.predict(ONE, CHIP, load=om.trace([7, 7, 7]))),
         ("load.period_cycles", lambda: om.predict(ONE, CHIP, load=om.periodic(0))),
         ("load.law", lambda: om.predict(ONE, CHIP, load=om.renewal(dist.Pareto(1.5, 100)))),
         ("load.split", lambda: om.predict(ONE, CHIP, load=om.closed(split=[1, 2]))),
