@@ -14,7 +14,7 @@ import numba
 import numpy as np
 
 import octomodel
-from bench import calibration, descriptions, fingerprint, queueing, speed, startup, wafer
+from bench import calibration, descriptions, fingerprint, prediction, queueing, speed, startup, wafer
 from bench.rows import Row, cells, table
 from bench.sizes import DEFAULT, FULL, QUICK, Sizes
 
@@ -26,6 +26,7 @@ BENCHMARKS: dict[str, Callable[[Sizes], Iterator[Row]]] = {
     "fingerprint": fingerprint.benchmark,
     "wafer": wafer.benchmark,
     "calibration": calibration.benchmark,
+    "prediction": prediction.benchmark,
     "queueing": queueing.benchmark,
 }
 

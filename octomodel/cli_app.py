@@ -221,7 +221,7 @@ def predict(
     /,
     *,
     hardware: Annotated[str | None, Parameter(help=_HARDWARE)] = None,
-    load: Annotated[str | None, Parameter(help="As for run: closed, poisson, periodic or renewal.")] = None,
+    load: Annotated[str | None, Parameter(help="As for run; not mmpp.")] = None,
     settings: Settings = None,
     out: Annotated[str | None, Parameter(help="Where to save the prediction: a name in .nc or .zarr.")] = None,
     as_json: Json = False,

@@ -26,7 +26,6 @@ def predict(
     OSError
         When the prediction cannot be written.
     """
-    from octomodel import accessor  # noqa: F401  (registers itself)
     from octomodel.theory import predict as of_theory
 
     target = cli_input.out(out)

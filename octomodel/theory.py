@@ -52,8 +52,8 @@ def predict(
     policy : str or Policy
         ``"static"``.
     load : Load, optional
-        ``closed``, ``poisson``, ``periodic`` or ``renewal``; default: ``closed``, with the default window. The number of requests
-        does not matter: a steady state has no end.
+        ``closed``, ``poisson``, ``periodic``, ``renewal`` or, by mean and variance of its gaps, ``trace``; default: ``closed``,
+        with the default window. The number of requests does not matter: a steady state has no end.
     placement : Mapping, optional
         From ``octomodel.mapping``; default: owners in proportion to demand.
     quantiles : sequence of float, optional
@@ -97,6 +97,8 @@ def predict(
     >>> found.latency_cycles_assumptions_ok.values.tolist()
     [1, 1, 1, 1]
     """
+    from octomodel import accessor  # noqa: F401  (registers itself)
+
     kinds.check(workflow, hardware, load, placement)
     _check_policy(policy)
     source = closed() if load is None else load

@@ -77,7 +77,8 @@ def answer_open(workflow: Workflow, system: System, made: Pipelines, load: Load,
     ModelError
         When theory has no answer for the kind of load, or to a time without a variance.
     """
-    scv = split_scv(arrivals(load).scv, load, made)
+    came = arrivals(load)
+    scv = split_scv(came.scv, load, made)
     rate = rates[:, None] * made.share
     parts, share = _parts(workflow, system, made)
     mean_of_all = replace(parts[0], program=mixed(workflow))
@@ -87,9 +88,11 @@ def answer_open(workflow: Workflow, system: System, made: Pipelines, load: Load,
         regime = one_of(apart(parts, share, rate, scv, cycles), regime)
     most = np.broadcast_to(slowest(mean_of_all), rate.shape)
     kinds = made.count * made.share
+    # what arrives where it can be served goes on being served, also beside an overloaded pipeline
+    passed = (made.count * np.minimum(rate, most)).sum(axis=-1)
     return Answer(
-        (made.count * np.minimum(rate, most)).sum(axis=-1),
-        np.minimum(rates, np.where(kinds > 0.0, most / np.where(kinds > 0.0, made.share, 1.0), np.inf).min(axis=-1)),
+        passed,
+        passed,
         np.broadcast_to((share[:, None] * kinds).ravel(), (len(rates), share.size * kinds.size)),
         _by_part(regime.mean),
         _by_part(regime.var),
@@ -98,7 +101,7 @@ def answer_open(workflow: Workflow, system: System, made: Pipelines, load: Load,
         regime.utilisation,
         regime.refused,
         ((at.stable & window_free(mean_of_all, at)) | (kinds == 0.0)).all(axis=-1),
-        (regime.ok | (kinds == 0.0)).all(axis=-1),
+        (regime.ok | (kinds == 0.0)).all(axis=-1) & came.independent,
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from octomodel.calibration.queueing import closed_network
-from octomodel.theory_open import decision_cycles, steady
+from octomodel.theory_open import decision_cycles, most_decided, steady
 from octomodel.theory_part import Part
 
 F64 = NDArray[np.float64]
@@ -18,7 +18,7 @@ TURNS = 2
 SMALL = 0.02
 """Change of the throughput, by what corrects product form or by full slots, beyond which it is not to be relied on."""
 STEPS = 48
-"""Rates that a search tries at once, three times."""
+"""Rates that a search tries at once, twice."""
 NEARLY = 1.0 - 1e-3
 """Of what the slowest station passes: the highest rate at which an open network says how waits are shared out."""
 
@@ -100,10 +100,10 @@ def hold_window(part: Part) -> Held:
 
 
 def slowest(part: Part) -> F64:
-    """Return the most that the slowest station of each kind passes, float64[kind]; infinite where nothing takes time."""
+    """Return the most that the slowest station, or the CBUs, of each kind pass, float64[kind]; infinite without work."""
     demand = part.program.visits * (part.program.mean / part.made.speed + part.still.hold)
     with np.errstate(divide="ignore"):
-        return np.asarray((part.made.servers / demand).min(axis=-1))
+        return np.asarray(np.minimum((part.made.servers / demand).min(axis=-1), most_decided(part.program, part.system)))
 
 
 def _product_form(part: Part) -> tuple[F64, F64]:
@@ -127,14 +127,16 @@ def _mean_population(part: Part, *, side_by_side: bool = True) -> F64:
     limit = slowest(part)
     top = np.where(np.isfinite(limit), limit, 1.0)
     ones = np.ones(len(top))
+    kinds = np.arange(len(top))
     # all steps of a search at once: first finer and finer towards saturation, then between the two that are nearest
     low, high = np.zeros(len(top)), ones
-    spare = np.geomspace(1.0, 1e-7, STEPS)[:, None]
-    for shares in (1.0 - spare, np.linspace(0.0, 1.0, STEPS)[:, None], np.linspace(0.0, 1.0, STEPS)[:, None]):
-        rate = low + (high - low) * shares
-        at = steady(part.program, part.made, part.system, rate * top, ones)
+    for shares in (1.0 - np.geomspace(1.0, 1e-7, STEPS), np.linspace(0.0, 1.0, STEPS)):
+        rate = low + (high - low) * shares[:, None]
+        at = steady(part.program, part.made, part.system, rate * top, ones, blocking=False)
         inside = rate * top * part.latency(at, side_by_side=side_by_side)
-        below = np.maximum((inside < part.made.window).sum(axis=0) - 1, 0)
-        kinds = np.arange(len(top))
-        low, high = rate[below, kinds], rate[np.minimum(below + 1, STEPS - 1), kinds]
-    return np.asarray(low * top)
+        below = np.clip((inside < part.made.window).sum(axis=0) - 1, 0, STEPS - 2)
+        low, high = rate[below, kinds], rate[below + 1, kinds]
+    few, many = inside[below, kinds], inside[below + 1, kinds]
+    finite = np.isfinite(many) & (many > few)
+    part_way = np.where(finite, (part.made.window - few) / np.where(finite, many - few, 1.0), 0.0)
+    return np.asarray((low + (high - low) * np.clip(part_way, 0.0, 1.0)) * top)

@@ -12,12 +12,16 @@ from octomodel import mapping as placing
 from octomodel.checks import rate_pair
 from octomodel.errors import ModelError, Words
 from octomodel.hardware import DEFAULT_SLOTS, System
-from octomodel.load import Closed, Load, Mmpp, Periodic, Poisson, Renewal
+from octomodel.load import Load, Mmpp, Periodic, Poisson, Renewal, Trace
 from octomodel.mapping import Mapping
 from octomodel.workflow import Workflow
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
+STRETCH = 20
+"""Gaps of a trace that are summed to see whether they depend on each other."""
+FEWEST = 50
+"""Stretches that a trace must have for that."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,10 +51,21 @@ class Pipelines:
 
 @dataclass(frozen=True)
 class Arrivals:
-    """Requests from outside: how many in a cycle, and the squared coefficient of variation of the gaps between them."""
+    """Requests from outside.
+
+    Attributes
+    ----------
+    rate : float
+        Requests per cycle.
+    scv : float
+        Squared coefficient of variation of the gaps between them.
+    independent : bool
+        Whether gaps are, as far as can be told.
+    """
 
     rate: float
     scv: float
+    independent: bool = True
 
 
 def pipelines(workflow: Workflow, system: System, owners: Mapping, load: Load) -> Pipelines:
@@ -99,6 +114,9 @@ def pipelines(workflow: Workflow, system: System, owners: Mapping, load: Load) -
 def arrivals(load: Load) -> Arrivals:
     """Return the arrivals of an open load.
 
+    Those of a trace are taken as independent when gaps, and sums of ``STRETCH`` of them, are as many times more dispersed than
+    exponential ones, within a factor of two, and the trace is long enough to tell.
+
     Raises
     ------
     ModelError
@@ -108,7 +126,7 @@ def arrivals(load: Load) -> Arrivals:
     --------
     >>> from octomodel import poisson
     >>> arrivals(poisson(1e-3))
-    Arrivals(rate=0.001, scv=1.0)
+    Arrivals(rate=0.001, scv=1.0, independent=True)
     """
     match load:
         case Poisson(rate=rate):
@@ -122,9 +140,32 @@ def arrivals(load: Load) -> Arrivals:
         case Renewal(law=law):
             raise ModelError("load.law", law, "gaps with a finite variance")
         case Mmpp():
-            raise ModelError("load.kind", "mmpp", "closed, poisson, periodic or renewal: two moments do not carry bursts")
-    assert not isinstance(load, Closed)
-    raise ModelError("load.kind", load.kind, "closed, poisson, periodic or renewal: given arrivals have no law")
+            raise ModelError("load.kind", "mmpp", "closed, poisson, periodic, renewal or trace: two moments do not carry bursts")
+    assert isinstance(load, Trace)
+    cycles = load.arrival_cycles[: load.requests].astype(np.float64)
+    if len(cycles) < 2 or not cycles[-1] > cycles[0]:
+        raise ModelError("load.arrival_cycles", Words("all in one cycle"), "arrivals at two cycles at least: theory needs a rate")
+    rate = (len(cycles) - 1) / float(cycles[-1] - cycles[0])
+    one = dispersion(cycles, rate, 1)
+    if len(cycles) <= FEWEST * STRETCH:
+        return Arrivals(rate, one, independent=False)
+    many = dispersion(cycles, rate, STRETCH)
+    return Arrivals(rate, one, independent=0.5 * one <= many <= 2.0 * one)
+
+
+def dispersion(cycles: F64, rate: float, n: int) -> float:
+    """Return the index of dispersion of intervals: variance of the sum of n gaps, over n times their squared mean.
+
+    Notes
+    -----
+    Cox and Lewis, The Statistical Analysis of Series of Events (1966), section 4.6.
+
+    Examples
+    --------
+    >>> dispersion(np.array([0.0, 1.0, 3.0, 4.0, 6.0]), 4 / 6, 1), dispersion(np.array([0.0, 1.0, 3.0, 4.0, 6.0]), 4 / 6, 2)
+    (0.1111111111111111, 0.0)
+    """
+    return float((cycles[n:] - cycles[:-n]).var()) * rate**2 / n
 
 
 def split_scv(scv: float, load: Load, made: Pipelines) -> F64:

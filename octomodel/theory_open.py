@@ -42,7 +42,7 @@ class Steady:
     settling : float64[..., kind]
         Cycles in which the slowest station forgets a change, of the order of the relaxation time; infinite without steady state.
     stable : bool[..., kind]
-        Whether all stations keep up.
+        Whether all stations, and the CBUs, keep up.
     """
 
     wait: F64
@@ -58,7 +58,7 @@ class Steady:
     stable: NDArray[np.bool_]
 
 
-def steady(program: Profile, made: Pipelines, system: System, rate: F64, scv: F64) -> Steady:
+def steady(program: Profile, made: Pipelines, system: System, rate: F64, scv: F64, *, blocking: bool = True) -> Steady:
     """Return the steady state under arrivals of given rate and variability.
 
     Parameters
@@ -70,6 +70,8 @@ def steady(program: Profile, made: Pipelines, system: System, rate: F64, scv: F6
         Requests per cycle for one pipeline of the kind.
     scv : float64[kind]
         Squared coefficient of variation of the gaps between them.
+    blocking : bool
+        Whether to estimate ``slowed``, which is ``wait`` else.
 
     Notes
     -----
@@ -108,10 +110,12 @@ def steady(program: Profile, made: Pipelines, system: System, rate: F64, scv: F6
     fed = moved.sum(axis=0) > 0.0
     room = np.maximum(made.slots - entries * transfer(system, 0.0), 0.0)
     refused = np.where(fed, np.where(stable, waiting * ratio**room, 1.0), 0.0)
-    # until the next of those served ends, and as often again as others wait for the slot
-    rest = refused * time * (1.0 + wide) / 2.0 / made.servers / (1.0 - np.minimum(ratio, FULL))
-    longer = np.where(served, long + (rest @ program.routing.T) * turns, 1.0)
-    slowed = gigc(np.where(served, entries, 0.0), gaps, longer, wide, made.servers)["wait_mean"].value / turns
+    slowed = wait / turns
+    if blocking:
+        # until the next of those served ends, and as often again as others wait for the slot
+        rest = refused * time * (1.0 + wide) / 2.0 / made.servers / (1.0 - np.minimum(ratio, FULL))
+        longer = np.where(served, long + (rest @ program.routing.T) * turns, 1.0)
+        slowed = gigc(np.where(served, entries, 0.0), gaps, longer, wide, made.servers)["wait_mean"].value / turns
     queue_var = queue * ((1.0 + ratio) / np.where(ratio < 1.0, 1.0 - ratio, 1.0) - queue)
     with np.errstate(divide="ignore"):
         forgets = np.where(served, np.maximum(long, long / made.servers / (1.0 - np.sqrt(np.minimum(load, 1.0))) ** 2), 0.0)
@@ -127,13 +131,20 @@ def steady(program: Profile, made: Pipelines, system: System, rate: F64, scv: F6
         (queue + busy).sum(axis=-1),
         (queue_var + busy).sum(axis=-1),
         forgets.max(axis=-1),
-        np.asarray(stable.all(axis=-1)),
+        np.asarray(stable.all(axis=-1) & (rate < most_decided(program, system))),
     )
 
 
 def decision_cycles(program: Profile, system: System, rate: F64) -> F64:
-    """Return the cycles of one decision and the wait for a CBU."""
+    """Return the cycles of one decision, with the wait for a CBU while the CBUs keep up."""
     if not system.decision_cycles or not program.decisions:
         return np.zeros(rate.shape)
     cycles = float(system.decision_cycles)
-    return np.asarray(gigc(rate * program.decisions, 1.0, cycles, 0.0, system.cbus)["wait_mean"].value + cycles)
+    wait = gigc(rate * program.decisions, 1.0, cycles, 0.0, system.cbus)["wait_mean"].value
+    return np.where(rate < most_decided(program, system), wait, 0.0) + cycles
+
+
+def most_decided(program: Profile, system: System) -> float:
+    """Return the requests per cycle for which the CBUs of a cluster can decide."""
+    load = system.decision_cycles * program.decisions
+    return system.cbus / load if load > 0.0 else np.inf

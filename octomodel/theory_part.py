@@ -85,9 +85,9 @@ class Part:
         return np.where(at.stable, mean, np.inf), var
 
     def _in_turn(self, at: Steady) -> F64:
-        run = self.program.mean / self.made.speed
-        waited = ((at.wait + run) * self.program.visits).sum(axis=-1)
-        return np.asarray(waited + at.decision * self.program.decisions + self.transfers)
+        used = self.program.visits > 0.0
+        stay = np.where(used, at.wait, 0.0) + self.program.mean / self.made.speed
+        return np.asarray((stay * self.program.visits).sum(axis=-1) + at.decision * self.program.decisions + self.transfers)
 
     def _moments(self, at: Steady, *, side_by_side: bool = True) -> tuple[F64, F64]:
         known = at.stable[..., None]
@@ -125,11 +125,11 @@ def relied_on(part: Part, at: Steady, mean: F64, scv: F64) -> Flags:
         requests often wait for it. Two moments: they do not carry times that vary too much; nor do they tell what parts of
         nearly periodic arrivals meet, so that waits then have to be a small part.
     """
-    with np.errstate(invalid="ignore", over="ignore"):
-        waits = np.where(at.wait > 0.0, at.wait * part.program.visits, 0.0)
-        more = np.where(at.stable[..., None], (at.slowed - at.wait) * part.program.visits, np.inf).sum(axis=-1)
-        smooth = (scv >= PERIODIC) | (waits.sum(axis=-1) <= 2.0 * NEGLIGIBLE * mean)
     used = part.program.visits > 0.0
+    with np.errstate(invalid="ignore", over="ignore"):
+        waits = np.where(used & (at.wait > 0.0), at.wait * part.program.visits, 0.0)
+        more = np.where(used, (at.slowed - at.wait) * part.program.visits, 0.0).sum(axis=-1)
+        smooth = (scv >= PERIODIC) | (waits.sum(axis=-1) <= 2.0 * NEGLIGIBLE * mean)
     calm = bool((part.program.scv[used] <= VARIABLE).all())
     return np.asarray(at.stable & (more <= NEGLIGIBLE * mean) & smooth & window_free(part, at) & calm)
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from octomodel.calibration import queueing as q
+from octomodel.calibration.queueing.analyser import variability
 
 demands = st.lists(st.floats(0.01, 5.0), min_size=1, max_size=6)
 
@@ -42,6 +43,28 @@ def test_bounds_enclose_the_throughput(demand: list[float], population: int, thi
         bounds = q.numbers(answer)
         exact = float(q.closed_network(demand, population, c, think)["throughput"].value)
         assert bounds["throughput_lower"] * (1 - 1e-9) <= exact <= bounds["throughput_upper"] * (1 + 1e-9)
+
+
+def test_slots_that_a_job_finds_full() -> None:
+    demand, servers, n = [2.0, 3.0], [1, 2], 6
+    found = q.closed_network(demand, n, servers, room=[2, 1])["p_full"].value
+    # what comes sees the network without it: weights of i jobs at the first, n - 1 - i at the second
+    weight = [2.0**i * 3.0 ** (5 - i) / (1.0 if i == 5 else 2.0 ** (4 - i)) for i in range(6)]
+    known = [sum(weight[3:]) / sum(weight), sum(w for i, w in enumerate(weight) if 5 - i >= 3) / sum(weight)]
+    assert found.tolist() == pytest.approx(known)
+    assert q.closed_network(demand, n, servers, room=n)["p_full"].value.tolist() == [0.0, 0.0]
+
+
+def test_variability_of_many_networks_at_once_and_of_counted_turns() -> None:
+    rates = np.array([0.2, 0.5, 0.8])[:, None] * np.array([1.0, 2.0])
+    routing = np.array([[0.0, 1.0], [0.5, 0.0]])
+    ones = np.ones(2)
+    outside = rates[:, :1] * [0.5, 0.0]
+    together = variability(outside, ones, routing, rates, 0.4 * ones, 0.5 * ones, ones)
+    each = [variability(outside[i], ones, routing, rates[i], 0.4 * ones, 0.5 * ones, ones) for i in range(3)]
+    np.testing.assert_allclose(together, each)
+    counted = variability(outside, ones, routing, rates, 0.4 * ones, 0.5 * ones, ones, np.array([1.0, 0.0]))
+    assert (counted < together).all()
 
 
 @pytest.mark.parametrize("population", [1, 3, 12, 40])

@@ -17,6 +17,7 @@ from octomodel.calibration.queueing import closed_network, erlang, exponential, 
 from octomodel.cli import main
 from octomodel.errors import ModelError
 from octomodel.placement import placement
+from octomodel.testing.scenarios import scenario
 from octomodel.theory_paths import Stay, paths
 from octomodel.theory_program import mixed, profile
 from octomodel.verification.theory_predict import Compared, compared, section
@@ -171,6 +172,19 @@ def test_nearly_periodic_arrivals_are_relied_on_only_without_waits() -> None:
         assert ok(om.predict(ONE, CHIP, load=load)) == (1, expected)
 
 
+def test_traces_are_relied_on_where_gaps_are_independent() -> None:
+    draws = np.random.default_rng(1)
+    gaps = draws.exponential(500.0, 20_000)
+    # the same gaps, short ones and long ones together: bursts
+    bursts = np.sort(gaps.reshape(-1, 200), axis=1).ravel()
+    plain, bursty, short = (
+        om.predict(ONE, CHIP, load=om.trace(np.cumsum(each).astype(int), in_flight=None)) for each in (gaps, bursts, gaps[:100])
+    )
+    poisson = om.predict(ONE, CHIP, load=om.poisson(1 / gaps.mean(), in_flight=None))
+    assert latency(plain) == pytest.approx(latency(poisson), rel=0.02)
+    assert [ok(each) for each in (plain, bursty, short)] == [(1, 1), (1, 0), (1, 0)]
+
+
 def test_times_that_vary_too_much_are_not_relied_on() -> None:
     wild = om.Workflow("wild", om.task("only", dist.LogNormal(MEAN, 4.0)))
     assert ok(om.predict(wild, CHIP, load=om.poisson(0.5 * 4 / MEAN, in_flight=None))) == (1, 0)
@@ -238,6 +252,34 @@ def test_the_longest_of_a_fork() -> None:
         none = np.zeros(2)
         found = paths(wf, None).through(Stay(np.ones(2), none, none, none, {}, np.zeros(())))
         assert [float(each) for each in found] == pytest.approx([mean, var], rel=1e-3)
+
+
+def test_awkward_scenarios_are_answered_or_refused() -> None:
+    answered = 0
+    for seed in range(12):
+        made = scenario(seed)
+        roomy = om.System(1, 2, tbus=len(made.workflow.tasks) + 2, decision_cycles=seed % 3, queue_slots=seed % 5)
+        asked = [(made.system, made.load, made.mapping), (roomy, om.poisson(1e-3), None), (roomy, om.poisson(10.0), None)]
+        for hw, load, owners in [*asked, (roomy, om.closed(in_flight=3), None)]:
+            try:
+                found = om.predict(made.workflow, hw, load=load, placement=owners)
+            except ModelError:
+                continue
+            answered += 1
+            through, limit = float(found.throughput_per_cycle), float(found.throughput_bound_per_cycle)
+            assert 0.0 < through <= limit * (1 + 1e-9)
+            assert not np.isnan(found.latency_cycles).any()
+            assert latency(found) >= float(found.latency_bound_cycles) * (1 - 1e-6)
+    assert answered >= 30
+
+
+def test_full_cbus_have_no_steady_state() -> None:
+    wf = om.Workflow("w", om.loop(om.task("a", dist.Exponential(100)), again=0.5))
+    hw = om.System(1, 1, tbus=8, cbus=1, decision_cycles=400)
+    most = 1 / 800
+    found = [om.predict(wf, hw, load=om.poisson(share * most, in_flight=None)) for share in (0.5, 2.0)]
+    assert [ok(each)[0] for each in found] == [1, 0]
+    assert float(found[1].throughput_per_cycle) == pytest.approx(most)
 
 
 # ---- grids
@@ -336,7 +378,7 @@ BY_TIME = om.Workflow("w", om.task("a", 5), phases=om.phases_by_time([("x", 10),
         ("mapping", lambda: om.predict(ONE, CHIP, placement=mapping.make(ONE, MESH))),
         ("mapping", lambda: om.predict(ONE, CHIP, placement=mapping.make(LINE, CHIP))),
         ("load.kind", lambda: om.predict(ONE, CHIP, load=om.mmpp([1e-3, 1e-4], [1e5, 1e5]))),
-        ("load.kind", lambda: om.predict(ONE, CHIP, load=om.trace([0, 10, 20]))),
+        ("load.arrival_cycles", lambda: om.predict(ONE, CHIP, load=om.trace([7, 7, 7]))),
         ("load.period_cycles", lambda: om.predict(ONE, CHIP, load=om.periodic(0))),
         ("load.law", lambda: om.predict(ONE, CHIP, load=om.renewal(dist.Pareto(1.5, 100)))),
         ("load.split", lambda: om.predict(ONE, CHIP, load=om.closed(split=[1, 2]))),
