@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -13,6 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from octomodel.calibration.tables import PYLOT_COLUMNS, Table
+from octomodel.calibration.trace import TraceError
 from octomodel.elements import Series
 from octomodel.errors import ModelError, Words
 from octomodel.phases import PhasePlan, phases_by_request
@@ -38,6 +37,7 @@ OPERATORS = {
 }
 """Attribute of the preset and the operator of the measured run whose duration it is."""
 
+COLUMNS = ("frame", "n_obstacles")
 _MOST = 10**12
 
 
@@ -71,7 +71,8 @@ def read(where: Path) -> Frames:
     Parameters
     ----------
     where : Path
-        Folder with ``TIMES`` (columns frame, op, ts_us, dur_us) and ``OBSTACLES`` (columns frame, n_obstacles).
+        Folder with ``TIMES`` (columns frame, op, ts_us, dur_us: what ``calibration.read_pylot`` reads) and ``OBSTACLES`` (columns
+        frame, n_obstacles).
 
     Returns
     -------
@@ -84,22 +85,26 @@ def read(where: Path) -> Frames:
         When a file is missing or cannot be read, has other columns, a value is no whole number, an operator runs twice in
         a frame, or no frame is left.
     """
-    obstacles = {}
-    for place, row in _rows(where / OBSTACLES, ("frame", "n_obstacles")):
-        obstacles[_whole(place, "frame", row)] = _whole(place, "n_obstacles", row)
-    names = {operator: attribute for attribute, operator in OPERATORS.items()}
-    times: dict[str, dict[int, float]] = {attribute: {} for attribute in OPERATORS}
-    for place, row in _rows(where / TIMES, ("frame", "op", "ts_us", "dur_us")):
-        attribute = names.get(row["op"])
-        if attribute is None:
-            continue
-        frame = _whole(place, "frame", row)
-        if frame in times[attribute]:
-            raise ModelError(f"{place}.op", row["op"], f"each operator once in frame {frame}")
-        times[attribute][frame] = _whole(place, "dur_us", row) / 1000
+    try:
+        return _frames(Table(where / OBSTACLES, "obstacles", COLUMNS), Table(where / TIMES, "times", PYLOT_COLUMNS))
+    except TraceError as error:
+        raise ModelError(error.path, error.value, error.allowed) from None
+
+
+def _frames(seen: Table, ran: Table) -> Frames:
+    numbers, counts = _whole(seen, "frame"), _whole(seen, "n_obstacles")
+    obstacles = dict(zip(numbers.tolist(), counts.tolist(), strict=True))
+    frame, operator, length = _whole(ran, "frame"), ran.labels("op"), _whole(ran, "dur_us")
+    times: dict[str, dict[int, float]] = {}
+    for attribute, name in OPERATORS.items():
+        here = np.flatnonzero(operator == name)
+        again = np.zeros(operator.size, np.bool_)
+        again[np.delete(here, np.unique(frame[here], return_index=True)[1])] = True
+        ran.refuse("op", again, "each operator once in a frame")
+        times[attribute] = dict(zip(frame[here].tolist(), (length[here] / 1000).tolist(), strict=True))
     frames = sorted(set(obstacles).intersection(*times.values()))
     if not frames:
-        raise ModelError(str(where / TIMES), Words("no frame with all operators"), "one frame at least")
+        raise ModelError(ran.path, Words("no frame with all operators"), "one frame at least")
     found = {attribute: np.array([each[frame] for frame in frames]) for attribute, each in times.items()}
     return Frames(np.array([obstacles[frame] for frame in frames], dtype=np.int64), found)
 
@@ -130,24 +135,7 @@ def phases(frames: Frames) -> PhasePlan:
     return phases_by_request(stretches)
 
 
-def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield the place of each row for messages, and the row."""
-    try:
-        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
-            rows = csv.DictReader(file, strict=True)
-            if tuple(rows.fieldnames or ()) != columns:
-                raise ModelError(str(path), list(rows.fieldnames or ()), f"the columns {', '.join(columns)}")
-            for row in rows:
-                place = f"{path}, line {rows.line_num}"
-                if None in row or None in row.values():
-                    raise ModelError(place, Words("another number of values"), f"{len(columns)} values")
-                yield place, row
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
-        raise ModelError(str(path), Words(getattr(error, "strerror", None) or error), "a CSV file that can be read") from None
-
-
-def _whole(place: str, column: str, row: dict[str, str]) -> int:
-    text = row[column]
-    if not (text.isascii() and text.isdigit() and len(text) <= 13 and int(text) <= _MOST):
-        raise ModelError(f"{place}.{column}", text, f"a whole number from 0 to {_MOST}")
-    return int(text)
+def _whole(table: Table, column: str) -> NDArray[np.int64]:
+    values = table.numbers(column)
+    table.refuse(column, ~((values >= 0) & (values <= _MOST) & (values == np.floor(values))), f"a whole number from 0 to {_MOST}")
+    return values.astype(np.int64)

@@ -92,12 +92,13 @@ def test_the_public_frames(shared_data: Path) -> None:
     ("changes", "message"),
     [
         ({"obstacles": (1, 2)}, "got all frames traffic; allowed: frames with obstacles and frames without"),
-        ({"obstacles": (1, "x")}, "line 2.n_obstacles: got 'x'; allowed: a whole number from 0 to"),
-        ({"obstacles": (1, -1)}, "line 2.n_obstacles: got '-1'; allowed: a whole number from 0 to"),
-        ({"obstacles": ()}, "got no frame with all operators; allowed: one frame at least"),
-        ({"more": [f"10,{pylot.OPERATORS['pid_ms']},0,1"]}, "on_watermark'; allowed: each operator once in frame 10"),
-        ({"more": [f"70,{pylot.OPERATORS['pid_ms']},0,1e3"]}, "dur_us: got '1e3'; allowed: a whole number"),
-        ({"more": ["70,x,1"]}, "got another number of values; allowed: 4 values"),
+        ({"obstacles": (1, "x")}, "row 2, column n_obstacles: got 'x'; allowed: a finite number"),
+        ({"obstacles": (1, -1)}, "row 2, column n_obstacles: got '-1'; allowed: a whole number from 0 to"),
+        ({"obstacles": ()}, f"{pylot.OBSTACLES}: got 'no rows'; allowed: at least one row"),
+        ({"obstacles": (1,), "but": (10, pylot.OPERATORS["pid_ms"])}, "got no frame with all operators; allowed: one frame at"),
+        ({"more": [f"10,{pylot.OPERATORS['pid_ms']},0,1"]}, "on_watermark'; allowed: each operator once in a frame"),
+        ({"more": [f"70,{pylot.OPERATORS['pid_ms']},0,1.5"]}, "row 75, column dur_us: got '1.5'; allowed: a whole number"),
+        ({"more": ["70,x,1"]}, "row 75: got '70,x,1'; allowed: 4 fields, as in the header"),
     ],
 )
 def test_files_that_are_refused(tmp_path: Path, changes: dict[str, Sequence[object]], message: str) -> None:
@@ -107,15 +108,15 @@ def test_files_that_are_refused(tmp_path: Path, changes: dict[str, Sequence[obje
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=f"{pylot.OBSTACLES}: got No such file or directory; allowed: a CSV file"):
+    with pytest.raises(ModelError, match=f"{pylot.OBSTACLES}: got 'no regular file'; allowed: the path of an existing CSV file"):
         om.workflow("av_pylot", data=tmp_path)
     write(tmp_path)
     (tmp_path / pylot.OBSTACLES).write_text("frame,count\n1,2\n")
-    with pytest.raises(ModelError, match=r"got \['frame', 'count'\]; allowed: the columns frame, n_obstacles"):
+    with pytest.raises(ModelError, match="got 'no column n_obstacles'; allowed: the columns frame, n_obstacles"):
         om.workflow("av_pylot", data=tmp_path)
     write(tmp_path)
     whole = (tmp_path / pylot.TIMES).read_bytes()
     for broken in (b"frame,op,ts_us,dur_us\n", whole[:-20]):
         (tmp_path / pylot.TIMES).write_bytes(broken)
-        with pytest.raises(ModelError, match=f"{pylot.TIMES}: got .*; allowed: a CSV file that can be read"):
+        with pytest.raises(ModelError, match=f"{pylot.TIMES}: got .*; allowed: a gzip file of text in UTF-8"):
             om.workflow("av_pylot", data=tmp_path)
