@@ -58,7 +58,7 @@ def read_spans(
     >>> read_spans(table, until=5.0).sample("a").times.tolist()
     [2.0]
     """
-    table = _Table(source, "spans", (*SPAN_COLUMNS, *attributes))
+    table = Table(source, "spans", (*SPAN_COLUMNS, *attributes))
     values = {name: table.numbers(name, empty=True) for name in attributes}
     start, end = table.numbers("start"), table.numbers("end", empty=True)
 
@@ -85,7 +85,7 @@ def read_decisions(source: Source) -> Decisions:
     TraceError
         When the table cannot be read, lacks a column or has no rows, or a time is no number; as for ``read_spans``.
     """
-    table = _Table(source, "decisions", DECISION_COLUMNS)
+    table = Table(source, "decisions", DECISION_COLUMNS)
     time = table.numbers("time")
     names, block = np.unique(table.labels("block"), return_inverse=True)
     order = np.argsort(time, kind="stable")
@@ -115,7 +115,7 @@ def read_pylot(path: str | os.PathLike[str]) -> Spans:
     -----
     Gog et al., "D3: a dynamic deadline-driven approach for building autonomous vehicles", EuroSys 2022.
     """
-    table = _Table(path, "spans", PYLOT_COLUMNS)
+    table = Table(path, "spans", PYLOT_COLUMNS)
     start, length = table.numbers("ts_us"), table.numbers("dur_us")
     table.refuse("dur_us", length < 0.0, "a number >= 0")
 
@@ -125,8 +125,23 @@ def read_pylot(path: str | os.PathLike[str]) -> Spans:
     return Rows(table.labels("frame"), table.labels("op"), start, start + length, {}, refuse).spans()
 
 
-class _Table:
-    """Columns of one length with the place of each row."""
+class Table:
+    """Columns of one length with the place of each row.
+
+    Parameters
+    ----------
+    source : path, DataFrame, xarray.Dataset or mapping
+        As for ``read_spans``.
+    kind : str
+        What errors call it, where it is no file.
+    needed : tuple of str
+        Columns that it must have.
+
+    Raises
+    ------
+    TraceError
+        When it cannot be read, lacks a column or has no rows.
+    """
 
     def __init__(self, source: Source, kind: str, needed: tuple[str, ...]) -> None:
         self.lines: list[int] | None = None

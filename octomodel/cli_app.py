@@ -288,7 +288,10 @@ def fit(
     /,
     *,
     workflow: Annotated[str, Parameter(help=f"The program whose values were measured. {_WORKFLOW}")],
-    decisions: Annotated[str | None, Parameter(help="A table of decisions: request, block, choice, time.")] = None,
+    decisions: Annotated[
+        str | None,
+        Parameter(help="A table of decisions: request, block, choice, time; in a trace times count from its first span."),
+    ] = None,
     form: Annotated[
         str | None,
         Parameter(name="--format", help="csv, parquet, chrome, otlp, azure-llm or pylot; default: by the ending of the file."),
