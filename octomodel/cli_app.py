@@ -246,6 +246,7 @@ def compare(
     settings: Settings = None,
     replications: Annotated[Count, Parameter(help="Independent runs of each policy.")] = 5,
     threads: Annotated[Count | None, Parameter(help="Worker threads; no result depends on them.")] = None,
+    theory: Annotated[bool, Parameter(negative="", help="Queueing theory beside the simulation of static.")] = False,
     as_json: Json = False,
 ) -> int:
     """Simulate a workflow on a machine under several policies, all of which face the same work."""
@@ -262,6 +263,7 @@ def compare(
         settings=settings or [],
         replications=replications,
         threads=threads,
+        theory=theory,
         as_json=as_json,
     )
 

@@ -13,8 +13,10 @@ import xarray as xr
 
 from octomodel import checks, cli_input
 from octomodel.cli_show import print_table
+from octomodel.cli_theory import STATIC, beside, print_beside
 from octomodel.comparison import compare as compare_on
 from octomodel.comparison import enough
+from octomodel.errors import ModelError
 from octomodel.policies import IDEAL
 from octomodel.study_table import IDLE_HEAD, causes, head, idle_row, row, split_row
 from octomodel.variables import CAUSE, POLICY, REPLICATION
@@ -35,6 +37,7 @@ def compare(
     settings: Sequence[str],
     replications: int,
     threads: int | None,
+    theory: bool,
     as_json: bool,
 ) -> int:
     """Compare what a command line asks for, print it, then save the study; return the exit code 0.
@@ -57,11 +60,14 @@ def compare(
     described = cli_input.with_changes(document.workflow, system, changed)
     wanted = enough(described, system) if requests is None else None
     source = cli_input.load(load, workflow, document, system, changed, requests, enough=wanted)
+    names = [name.strip() for name in policies.split(",")]
+    if theory and STATIC not in names:
+        raise ModelError("--theory", policies, f"with {STATIC} among --policies: theory knows no other")
     begun = time.perf_counter()
     found = compare_on(
         described,
         system,
-        [name.strip() for name in policies.split(",")],
+        names,
         source,
         seed=seed,
         replications=replications,
@@ -69,11 +75,14 @@ def compare(
         progress=True,
         cautions=lambda text: print(f"octomodel: warning: {text}", file=sys.stderr),
     ).assign_attrs(hardware=hardware or workflow)
+    said = {"theory": beside(found, described, system, source)} if theory else {}
     if as_json:
         took = {"wall_s": time.perf_counter() - begun, "compile_s": float(found["compile_seconds"].sum())}
-        print(json.dumps(figures(found) | took, indent=2, allow_nan=False))
+        print(json.dumps(figures(found) | said | took, indent=2, allow_nan=False))
     else:
         print_study(found)
+        if theory:
+            print_beside(said["theory"])
     if target is not None:
         sys.stdout.flush()
         found.octo.save(target)

@@ -15,6 +15,7 @@ import octomodel as om
 from octomodel import cli, dist
 from octomodel.comparison import enough
 from octomodel.errors import ModelError
+from octomodel.placement import placement
 from octomodel.policies import Policy, named
 from octomodel.sampling import SAMPLES, stride
 from octomodel.study import steady
@@ -181,6 +182,28 @@ def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None
     assert "octomodel: warning: static: run too short: " in text.err
     assert cli.main(["compare", "tandem", "--hardware", "chip_64c", "--policies", "octopos"]) == 2
     assert "did you mean 'octopus'" in capsys.readouterr().err
+
+
+def test_theory_beside_simulation(capsys: pytest.CaptureFixture[str]) -> None:
+    rate = 0.5 * placement(om.workflow("tandem"), om.hardware("edge_6c")).throughput
+    words = ["compare", "tandem", "--hardware", "edge_6c", "--load", f"{{kind: poisson, rate: {rate}}}", "--requests", "20000"]
+    words += ["--replications", "3", "--policies", "static", "--theory"]
+    assert cli.main([*words, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)["theory"]
+    assert list(said) == ["throughput_per_cycle", "latency_mean_cycles"]
+    for each in said.values():
+        assert each["assumptions_ok"] and each["error"] == pytest.approx(each["theory"] / each["simulated"] - 1)
+    assert abs(said["throughput_per_cycle"]["error"]) < 0.02 and abs(said["latency_mean_cycles"]["error"]) < 0.1
+    assert cli.main(words) == 0
+    assert "queueing theory beside the steady part" in capsys.readouterr().out
+    assert cli.main(["compare", "tandem", "--hardware", "chip_64c", "--policies", "jsq", "--theory"]) == 2
+    assert "--theory: got 'jsq'; allowed: with static among --policies" in capsys.readouterr().err
+
+
+def test_theory_without_an_answer_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["compare", "video_recognition", "--hardware", "multichiplet_36", "--requests", "50", "--replications", "1"]
+    assert cli.main([*words, "--policies", "static", "--theory"]) == 0
+    assert "theory has no answer: " in capsys.readouterr().out
 
 
 def test_enough_is_bounded_and_holds_cycles_of_phases() -> None:
