@@ -301,7 +301,8 @@ def make_bundled(choose: Choice) -> Policy:
 
 
 def _within(choose: Choice, default: float, low: float, high: float) -> float:
-    """Return a value of a range: the default, one near it, an end, or one of any size in between, which 0 has none of."""
+    """Return a value of a range: the default, one near it, an end, or one of any size in between."""
+    # rounded, for powers may differ in their last digit from one machine to another
     floor = max(low, 0.001)
     between = float(f"{floor * (high / floor) ** choose.real(0, 1):.3g}")
     near = min(high, max(low, default * choose.pick((0.25, 0.5, 2.0, 4.0))))
