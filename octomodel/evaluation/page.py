@@ -85,6 +85,12 @@ def _rivals(rivals: Sequence[Found]) -> Iterator[str]:
             yield (part.workflow.name, part.machine, *map(cell, cells), cell(over))
 
     yield from table(("workflow", "machine", *(f"`{name}`" for name in names), "x `reactive`"), rows())
+    sizes = {part.machine: part.hardware.tbus for part, _ in rivals}
+    told = ", ".join(f"`{machine}` {tbus}" for machine, tbus in sizes.items())
+    yield (
+        f"TBUs of a cluster: {told}. Owners move and lend inside a cluster: where it has as many tasks as TBUs, no owner can leave, "
+        "and there is little to lend; what `ideal` gains there lies between clusters.\n"
+    )
     for name, values in gains.items():
         mean = mean_of(values)
         span = f"from {min(values):.2f} to {max(values):.2f}"
