@@ -88,8 +88,8 @@ def _rivals(rivals: Sequence[Found]) -> Iterator[str]:
     sizes = {part.machine: part.hardware.tbus for part, _ in rivals}
     told = ", ".join(f"`{machine}` {tbus}" for machine, tbus in sizes.items())
     yield (
-        f"TBUs of a cluster: {told}. Owners move and lend inside a cluster: where it has as many tasks as TBUs, no owner can leave, "
-        "and there is little to lend; what `ideal` gains there lies between clusters.\n"
+        f"TBUs of a cluster: {told}. Owners move and lend inside a cluster: where it has as many tasks as TBUs, no owner can "
+        "leave, and there is little to lend; what `ideal` gains there lies between clusters.\n"
     )
     for name, values in gains.items():
         mean = mean_of(values)
