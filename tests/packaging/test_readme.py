@@ -35,7 +35,7 @@ def test_python_examples_run(repository: Path, tmp_path: Path) -> None:
 def test_commands_run(repository: Path, tmp_path: Path) -> None:
     lines = [line.split("#")[0].split() for block in blocks(repository, "sh") for line in block.splitlines()]
     commands = [words[1:] for words in lines if words[:1] == ["octomodel"]]
-    assert {words[0] for words in commands} == {"predict", "presets", "show", "run", "verify"}
+    assert {words[0] for words in commands} == {"compare", "predict", "presets", "show", "run", "verify"}
     for words in commands:
         code = "import sys; from octomodel.cli import main; sys.exit(main())"
         answer = subprocess.run(
