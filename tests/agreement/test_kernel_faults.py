@@ -33,7 +33,7 @@ pytestmark = [
     pytest.mark.skipif(JIT_ENABLED, reason="changes lines of kernels, so only with NUMBA_DISABLE_JIT=1"),
 ]
 
-SEEDS = range(300_000, 300_150)
+SEEDS = range(300_000, 300_300)
 EXECUTIONS = 60
 
 
