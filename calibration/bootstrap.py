@@ -129,7 +129,7 @@ def intervals(
     names = ["mean", "cv", *(f"p{100 * p:g}" for p in quantiles)]
     rows = np.array([_quantities(each, quantiles) for each in draws])
     return {
-        name: _interval(float(estimate), rows[:, i], level)
+        name: interval(float(estimate), rows[:, i], level)
         for i, (name, estimate) in enumerate(zip(names, _quantities(law, quantiles), strict=True))
     }
 
@@ -138,7 +138,8 @@ def _quantities(law: dist.Law, quantiles: Sequence[float]) -> F64:
     return np.concatenate([[law.mean, law.cv], law.quantile(np.array(quantiles, np.float64))])
 
 
-def _interval(estimate: float, drawn: F64, level: float) -> Interval:
+def interval(estimate: float, drawn: F64, level: float) -> Interval:
+    """Return the bias-corrected percentile interval of an estimate from those of a bootstrap, float64[draw]."""
     count = drawn.size
     below = (np.count_nonzero(drawn < estimate) + 0.5 * np.count_nonzero(drawn == estimate)) / count
     shift = 2.0 * float(ndtri(min(max(below, 0.5 / count), 1.0 - 0.5 / count)))

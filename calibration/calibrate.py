@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +17,11 @@ from .arrivals import LEAST, ArrivalFit, fit_arrivals
 from .bootstrap import Interval, intervals, law_draws
 from .branching import Frequencies, frequencies
 from .changes import Segments, change_points, one_hot
+from .line import Line
 from .loops import LoopFit, fit_loop
+from .regression import Regression, regress
 from .sample import F64, Sample
-from .skeleton import Values, choices, filled
+from .skeleton import Values, choices, filled, sized
 from .spans import Decisions, Spans
 from .tables import Source, read_decisions, read_spans
 from .times import FAMILIES, TimeFit, fit_time
@@ -73,7 +75,9 @@ class Calibration:
     samples : dict of Sample
         Durations by task, in the unit of the tables.
     times : dict of TimeFit
-        Their laws, in that unit.
+        Their laws, in that unit; over all requests together where the time depends on an attribute.
+    regressions : dict of Regression
+        Of the tasks whose time depends on an attribute, in that unit.
     blocks : dict of BlockFit
         Branches, and loops that decide after each turn.
     turns : dict of int64 arrays
@@ -89,6 +93,7 @@ class Calibration:
     cycles_per_unit: float
     samples: dict[str, Sample]
     times: dict[str, TimeFit]
+    regressions: dict[str, Regression]
     blocks: dict[str, BlockFit]
     turns: dict[str, NDArray[np.int64]]
     loops: dict[str, LoopFit]
@@ -112,15 +117,15 @@ class Calibration:
         Raises
         ------
         TraceError
-            When a measured task, block, choice or attribute is not in the program, or its value depends on a phase or an
-            attribute.
+            When a measured task, block, choice or attribute is not in the program, or its value depends on a phase, or on an
+            attribute other than it was fitted with.
 
         Notes
         -----
         Attributes become series: request r has the values of the measured request r, round and round, so that what belongs
         together stays together.
         """
-        laws = {name: found.law * self.cycles_per_unit for name, found in self.times.items()}
+        laws = {name: self._time(name) * self.cycles_per_unit for name in self.times}
         chosen = {name: posterior.probabilities() for name, posterior in self._posteriors(skeleton).items()}
         return filled(skeleton, self._values(laws, chosen, self.loops, self.requests.attributes), self._note(), source)
 
@@ -139,8 +144,9 @@ class Calibration:
         Returns
         -------
         list of Workflow
-            Laws fitted to requests drawn with replacement, each family as chosen; probabilities from their posterior; attributes
-            in blocks of neighbours drawn with replacement. Simulating each gives results that spread as the measurements do.
+            Laws fitted to requests drawn with replacement, each family as chosen, with the lines of attributes that belong to
+            them; probabilities from their posterior; attributes in blocks of neighbours drawn with replacement.
+            Simulating each gives results that spread as the measurements do.
 
         Raises
         ------
@@ -151,7 +157,7 @@ class Calibration:
             raise TraceError("Calibration.draws.count", count, "an integer >= 1")
         seeds = np.random.SeedSequence(seed).generate_state(len(self.times) + len(self.blocks) + len(self.loops) + 1)
         rest = iter(seeds.tolist())
-        laws = {name: law_draws(fit.family, self.samples[name], count, next(rest)) for name, fit in self.times.items()}
+        laws = {name: self._time_draws(name, count, next(rest)) for name in self.times}
         posteriors = self._posteriors(skeleton)
         drawn = {name: posterior.draws(count, next(rest)) for name, posterior in posteriors.items()}
         loops = {name: _loops(turns, count, next(rest)) for name, turns in self.turns.items()}
@@ -201,6 +207,19 @@ class Calibration:
 
         return Plots(self)
 
+    def _time(self, task: str) -> dist.Law | Line:
+        return self.regressions[task].line if task in self.regressions else self.times[task].law
+
+    def _time_draws(self, task: str, count: int, seed: int) -> Sequence[dist.Law | Line]:
+        if task in self.regressions:
+            return self.regressions[task].draws(count, seed)
+        return law_draws(self.times[task].family, self.samples[task], count, seed)
+
+    def _told(self, task: str) -> str:
+        fit, by = self.times[task], self.regressions.get(task)
+        law = fit.family if by is None else f"line of {by.line.attribute}, noise {by.noise.family}"
+        return f"{law} of {fit.ends + fit.unfinished}"
+
     def _posteriors(self, skeleton: Workflow) -> dict[str, Frequencies]:
         """Return the posteriors over the choices of the program, of which some may never have been taken."""
         known = choices(skeleton)
@@ -217,14 +236,18 @@ class Calibration:
         return out
 
     def _values(
-        self, laws: dict[str, dist.Law], chosen: dict[str, dict[str, float]], loops: dict[str, LoopFit], sizes: dict[str, F64]
+        self,
+        laws: dict[str, dist.Law | Line],
+        chosen: dict[str, dict[str, float]],
+        loops: dict[str, LoopFit],
+        sizes: dict[str, F64],
     ) -> Values:
         """Return what goes into the workflow: a loop that is geometric needs no law of its turns."""
         branches = {name: value for name, value in chosen.items() if tuple(value) != TURN}
         again = {name: value["again"] for name, value in chosen.items() if tuple(value) == TURN}
         again |= {name: loop.again for name, loop in loops.items() if loop.again is not None}
         counts = {name: loop.count for name, loop in loops.items() if loop.again is None}
-        notes = {("task", name): f"{fit.family} of {fit.ends + fit.unfinished} executions" for name, fit in self.times.items()}
+        notes = {("task", name): f"{self._told(name)} executions" for name in self.times}
         for name, block in self.blocks.items():
             notes["branch" if name in branches else "loop", name] = f"{int(block.windows.sum())} decisions"
         notes |= {("loop", name): f"{loop.family} of {self.turns[name].size} entries" for name, loop in loops.items()}
@@ -232,7 +255,7 @@ class Calibration:
         return Values(laws, branches, again, counts, sizes, notes)
 
     def _note(self) -> str:
-        tasks = ", ".join(f"{name} {fit.family} of {fit.ends + fit.unfinished}" for name, fit in self.times.items())
+        tasks = ", ".join(f"{name} {self._told(name)}" for name in self.times)
         blocks = ", ".join(f"{name} of {int(block.windows.sum())}" for name, block in self.blocks.items())
         loops = ", ".join(f"{name} {loop.family} of {self.turns[name].size}" for name, loop in self.loops.items())
         sizes = ", ".join(f"{name} of {each.size}" for name, each in self.requests.attributes.items())
@@ -246,6 +269,7 @@ def fit(
     decisions: Decisions | Source | None = None,
     *,
     cycles_per_unit: float,
+    skeleton: Workflow | None = None,
     among: Iterable[str] = tuple(FAMILIES),
     criterion: str | None = None,
     repetitions: int = 99,
@@ -262,6 +286,10 @@ def fit(
         Choices of control blocks. Of a loop either ``again`` and ``exit`` after each turn, or the whole number of turns.
     cycles_per_unit : float
         Cycles in a unit of time of the tables, finite and > 0.
+    skeleton : Workflow, optional
+        The program. Where it says that the time of a task depends on an attribute, as in ``per("tokens", 1)``, and the spans
+        have that attribute (``read_spans(..., attributes=["tokens"])``), the line and its noise are fitted; see
+        ``regression.regress``.
     among, criterion, repetitions, seed
         As for ``fit_time``.
 
@@ -272,7 +300,8 @@ def fit(
     Raises
     ------
     TraceError
-        When a table or an option is refused, or a task has no span with an end.
+        When a table or an option is refused, or a task has no span with an end; when a task whose time depends on a
+        measured attribute has a span without start or end, or the attribute is refused.
 
     Examples
     --------
@@ -287,17 +316,22 @@ def fit(
     if isinstance(cycles_per_unit, bool) or not 0.0 < cycles_per_unit < math.inf:
         raise TraceError("fit.cycles_per_unit", cycles_per_unit, "a finite number > 0")
     samples: dict[str, Sample] = {}
+    sizes: dict[str, tuple[str, F64]] = {}
     if isinstance(spans, Requests | LlmTrace):
         requests = spans.requests if isinstance(spans, LlmTrace) else spans
     else:
         read = spans if isinstance(spans, Spans) else read_spans(spans)
         samples = {task: read.sample(task) for task in read.tasks}
         requests = read.requests
-    names = tuple(among)
-    times = {
-        task: fit_time(each, among=names, criterion=criterion, repetitions=repetitions, seed=seed)
-        for task, each in samples.items()
+        for task, name in ({} if skeleton is None else sized(skeleton)).items():
+            if task in samples and name in requests.attributes:
+                sizes[task] = name, read.sizes(task, name)
+    options: dict[str, Any] = {"among": tuple(among), "criterion": criterion, "repetitions": repetitions, "seed": seed}
+    regressions = {
+        task: regress(samples[task], each, attribute=name, path=f"spans.{task}", **options)
+        for task, (name, each) in sizes.items()
     }
+    times = {task: fit_time(each, **options) for task, each in samples.items()}
     blocks: dict[str, BlockFit] = {}
     turns: dict[str, NDArray[np.int64]] = {}
     if decisions is not None:
@@ -313,7 +347,7 @@ def fit(
     if begun.size >= LEAST and begun[-1] > begun[0]:
         arrivals = fit_arrivals(begun, repetitions=max(repetitions, 19), seed=seed)
     loops = {name: fit_loop(each) for name, each in turns.items()}
-    return Calibration(float(cycles_per_unit), samples, times, blocks, turns, loops, arrivals, requests)
+    return Calibration(float(cycles_per_unit), samples, times, regressions, blocks, turns, loops, arrivals, requests)
 
 
 def _block(chosen: NDArray[np.str_], when: NDArray[np.float64]) -> BlockFit:

@@ -9,6 +9,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from .calibrate import Calibration
+    from .regression import Regression
 
 
 def facts(found: Calibration) -> dict[str, Any]:
@@ -21,13 +22,15 @@ def facts(found: Calibration) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``cycles_per_unit``, ``requests``, and lists ``tasks``, ``blocks``, ``loops`` and ``attributes``; ``arrivals`` or None.
+        ``cycles_per_unit``, ``requests``, and lists ``tasks``, ``regressions``, ``blocks``, ``loops`` and
+        ``attributes``; ``arrivals`` or None.
         Times are in the unit of the tables; numbers that are not known are None.
     """
     return {
         "cycles_per_unit": found.cycles_per_unit,
         "requests": len(found.requests),
         "tasks": [_task(found, name) for name in found.times],
+        "regressions": [_regression(name, each) for name, each in found.regressions.items()],
         "blocks": [_block(found, name) for name in found.blocks],
         "loops": [_loop(found, name) for name in found.loops],
         "attributes": [_attribute(name, each) for name, each in found.requests.attributes.items()],
@@ -43,6 +46,10 @@ def text(found: Calibration) -> str:
     for name, time in found.times.items():
         head = f"{name:<24}{time.ends:>8}{time.unfinished:>6}{time.late:>6}"
         lines.append(f"{head}{time.law.mean:>12.6g}{time.law.cv:>7.3f}{time.autocorrelation:>7.2f}  {time.verdict}")
+    for name, by in found.regressions.items():
+        base, slope = (f"{each.estimate:.6g} [{each.low:.6g}, {each.high:.6g}]" for each in (by.base, by.slope))
+        line = f"{name}: {base} + {slope} x {by.line.attribute}, R^2 {by.r_squared:.3f}"
+        lines.append(f"{line}, noise of CV {by.noise.law.cv:.3f}: {by.noise.verdict}; {by.verdict}")
     for name, block in found.blocks.items():
         low, high = block.frequencies.interval()
         parts = zip(block.names, block.frequencies.mean, low, high, strict=True)
@@ -78,6 +85,27 @@ def _task(found: Calibration, name: str) -> dict[str, Any]:
         "kolmogorov_p": _number(time.kolmogorov.p),
         "anderson_p": _number(time.anderson.p),
         "verdict": time.verdict,
+    }
+
+
+def _regression(task: str, found: Regression) -> dict[str, Any]:
+    limits = {
+        f"{key}{end}": value
+        for key, each in (("base", found.base), ("slope", found.slope))
+        for end, value in (("", each.estimate), ("_low", each.low), ("_high", each.high))
+    }
+    return {
+        "task": task,
+        "attribute": found.line.attribute,
+        **limits,
+        "noise_family": found.noise.family,
+        "noise_cv": found.noise.law.cv,
+        "noise_verdict": found.noise.verdict,
+        "r_squared": _number(found.r_squared),
+        "slope_p": _number(found.slope_p),
+        "left": _number(found.left),
+        "left_p": _number(found.left_p),
+        "verdict": found.verdict,
     }
 
 

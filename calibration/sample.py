@@ -77,11 +77,15 @@ class Sample:
 
     def resampled(self, rng: np.random.Generator) -> Sample:
         """Return as many requests, drawn with replacement, with all durations of each."""
+        return self.take(self.redrawn(rng))
+
+    def redrawn(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Return the positions of the durations of as many requests, drawn with replacement."""
         count = len(self.members)
         chosen = rng.integers(count, size=count)
         if count == len(self):
-            return self.take(np.concatenate(self.members)[chosen])
-        return self.take(np.concatenate([self.members[i] for i in chosen]))
+            return np.concatenate(self.members)[chosen]
+        return np.concatenate([self.members[i] for i in chosen])
 
 
 def sample(

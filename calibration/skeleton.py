@@ -9,6 +9,7 @@ from typing import Any
 from octomodel import dist
 from octomodel.workflow import Workflow
 
+from .line import Line
 from .sample import F64
 from .trace import TraceError
 
@@ -21,7 +22,7 @@ class Values:
 
     Attributes
     ----------
-    times : mapping to Law
+    times : mapping to Law or Line
         Of tasks, in cycles.
     branches : mapping to mapping
         Probabilities of the choices of branches.
@@ -35,7 +36,7 @@ class Values:
         What is to be known of each, by kind (``task``, ``branch``, ``loop``, ``attribute``) and name.
     """
 
-    times: Mapping[str, dist.Law] = field(default_factory=dict)
+    times: Mapping[str, dist.Law | Line] = field(default_factory=dict)
     branches: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     again: Mapping[str, float] = field(default_factory=dict)
     counts: Mapping[str, dist.Law] = field(default_factory=dict)
@@ -64,7 +65,8 @@ def filled(skeleton: Workflow, values: Values, note: str, source: str = "measure
     Raises
     ------
     TraceError
-        When there is no such task, branch, loop or attribute, or its value depends on a phase or an attribute.
+        When there is no such task, branch, loop or attribute, or its value depends on a phase or on an attribute other than
+        it was measured by.
 
     Examples
     --------
@@ -109,6 +111,18 @@ def choices(skeleton: Workflow) -> dict[str, tuple[str, ...]]:
     return {each["branch"]: tuple(choice["choice"] for choice in each["choices"]) for each in elements if "branch" in each}
 
 
+def sized(skeleton: Workflow) -> dict[str, str]:
+    """Return the attribute of each task whose time depends on one, in all phases alike."""
+    elements = [each for _, each in _elements("", skeleton.to_dict()["program"])]
+    found = {each["task"]: _attribute(each, "time") for each in elements if "task" in each and "phases" not in each}
+    return {task: attribute for task, attribute in found.items() if attribute is not None}
+
+
+def _attribute(element: Plain, key: str) -> str | None:
+    value = element.get(key)
+    return value.get("per") if isinstance(value, dict) else None
+
+
 def _below(place: str, replaced: Mapping[str, Any]) -> bool:
     """Return whether a field path is or lies below one that was replaced, or says how often a loop of it turned before."""
     turns = ("again", "count")
@@ -125,9 +139,13 @@ def _replace(path: str, kind: str, element: Plain, value: Any) -> str:
     """Put a value into an element and return the key under which it stands."""
     if "phases" in element:
         raise TraceError(path, "a value for each phase", "one value for all phases, since the spans do not tell phases apart")
+    wanted = value.attribute if isinstance(value, Line) else None
     for key in ("time", "count"):
-        if isinstance(element.get(key), dict) and "per" in element[key]:
-            raise TraceError(f"{path}.{key}", f"per {element[key]['per']}", "a value that depends on no attribute")
+        depends = _attribute(element, key)
+        if depends != wanted and key in element:
+            found = "a value that depends on no attribute" if depends is None else f"per {depends}"
+            allowed = "a value that depends on no attribute; fit(..., skeleton=...) fits what depends on a measured one"
+            raise TraceError(f"{path}.{key}", found, allowed if wanted is None else f"a value per {wanted}, as it was fitted")
     if kind == "task":
         element["time"] = value.to_dict()
         return "time"

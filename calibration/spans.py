@@ -77,15 +77,29 @@ class Spans:
         TraceError
             When there is no such task or no end of it was seen.
         """
-        if task not in self.tasks:
-            raise TraceError("spans.task", task, f"one of {', '.join(self.tasks)}")
-        here = self.task == self.tasks.index(task)
-        open_ = np.isnan(self.end)
-        # what began as the watch ended says nothing
-        here &= ~open_ | (self.start < self.until)
+        here, open_ = self._sampled(task), np.isnan(self.end)
         start, last = self.start[here], np.where(open_, self.until, self.end)[here]
         entry = np.maximum(self.since - start, 0.0)
         return sample(last - start, censored=open_[here], entry=entry, requests=self.request[here], path=f"spans.{task}")
+
+    def sizes(self, task: str, attribute: str) -> F64:
+        """Return what is said of the request of each duration in ``sample(task)``.
+
+        Raises
+        ------
+        TraceError
+            When there is no such task or attribute.
+        """
+        if attribute not in self.attributes:
+            raise TraceError("spans.attribute", attribute, f"one of {', '.join(self.attributes) or 'none'}")
+        return self.attributes[attribute][self.request[self._sampled(task)]]
+
+    def _sampled(self, task: str) -> Mask:
+        if task not in self.tasks:
+            raise TraceError("spans.task", task, f"one of {', '.join(self.tasks)}")
+        # what began as the watch ended says nothing
+        here: Mask = self.task == self.tasks.index(task)
+        return here & (~np.isnan(self.end) | (self.start < self.until))
 
     def renamed(self, names: Mapping[str, str]) -> Spans:
         """Return the spans with other names of tasks; tasks that get one name become one.

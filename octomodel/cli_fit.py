@@ -79,7 +79,8 @@ def run(
     try:
         measured = _belonging(_read(spans, kind, request, attributes), spans, document.workflow, renames, drop)
         made = None if decisions is None else read_decisions(decisions)
-        found = fit(measured, made, cycles_per_unit=float(scale), repetitions=repetitions, seed=seed)
+        program = document.workflow
+        found = fit(measured, made, cycles_per_unit=float(scale), skeleton=program, repetitions=repetitions, seed=seed)
     except ImportError:
         raise ModelError(spans, Words("no pyarrow"), "a file that can be read here: pip install pyarrow, or CSV") from None
     except TraceError as error:
@@ -205,6 +206,16 @@ def print_facts(facts: dict[str, Any]) -> None:
     if tasks:
         head = ("task", "law", "p of best family", "ends", "open", "late", "mean", "p50", "p99", "CV", "lag 1")
         print_table("times, in units of the measurements", head, tasks, left=2)
+    lines: list[Row] = []
+    for each in facts["regressions"]:
+        cells = [f"{each[key]:.6g} [{each[f'{key}_low']:.6g}, {each[f'{key}_high']:.6g}]" for key in ("base", "slope")]
+        noise = (each["noise_family"], f"{each['noise_cv']:.3f}", _two(each["r_squared"]))
+        lines.append((each["task"], each["attribute"], *cells, *noise, _p(each["slope_p"]), _p(each["left_p"])))
+    if lines:
+        head = ("task", "attribute", "at 0", "per unit", "noise", "CV", "R^2", "no slope, p", "left in noise, p")
+        print_table("times that depend on an attribute, with 95 % intervals", head, lines, left=2)
+    for each in facts["regressions"]:
+        print(f"{each['task']}: {each['verdict']}")
     choices = [
         (each["block"], one["choice"], f"{one['count']:,}", f"{one['probability']:.4f}", f"[{one['low']:.4f}, {one['high']:.4f}]")
         for each in facts["blocks"]

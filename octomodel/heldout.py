@@ -123,7 +123,15 @@ def holdout(
 
     def fitted(part: Spans | Requests, chosen: Decisions | None) -> Calibration:
         try:
-            return fit(part, chosen, cycles_per_unit=cycles_per_unit, among=families, repetitions=repetitions, seed=seed)
+            return fit(
+                part,
+                chosen,
+                cycles_per_unit=cycles_per_unit,
+                skeleton=workflow,
+                among=families,
+                repetitions=repetitions,
+                seed=seed,
+            )
         except TraceError as error:
             raise ModelError(error.path, error.value, error.allowed) from None
 
