@@ -23,7 +23,7 @@ def main(words: Sequence[str] | None = None) -> int:
     given = parser.parse_args(words)
     size = plan.QUICK if given.quick else plan.FULL
     given.folder.mkdir(parents=True, exist_ok=True)
-    parts, misfits = plan.parts(size)
+    parts, misfits = chapters.parts(size)
     results, missing = {}, []
     for number, part in enumerate(parts, 1):  # grows by what a search has found
         if given.known:

@@ -1,4 +1,4 @@
-"""The chapters of the study beside its main table: what is swept for each, and why."""
+"""The chapters of the study: what is swept for each, and why."""
 
 from __future__ import annotations
 
@@ -8,7 +8,17 @@ from dataclasses import replace
 import xarray as xr
 
 from octomodel import dist, mapping, presets
-from octomodel.evaluation.plan import TUNING_SEED, Part, Size, steady_load
+from octomodel.errors import ModelError
+from octomodel.evaluation.plan import (
+    EPOCHS,
+    EXECUTIONS,
+    RIVALS,
+    STRATEGIES,
+    TUNING_SEED,
+    Part,
+    Size,
+    steady_load,
+)
 from octomodel.load import Load, closed, poisson
 from octomodel.phases import phases_by_request
 from octomodel.placement import placement
@@ -18,6 +28,40 @@ from octomodel.workflow import Workflow
 
 THRESHOLDS = [1.1, 1.5, 2.0, 4.0]
 PERIODS = [10_000, 100_000, 1_000_000]
+
+
+def parts(size: Size) -> tuple[list[Part], list[tuple[str, str, str]]]:
+    """Return the sweeps, and what is left out: machine, workflow and the reason."""
+    names = size.workflows or presets.names("workflow")
+    made, misfits = [], []
+    for machine in size.machines:
+        hardware = presets.hardware(machine)
+        for name in names:
+            workflow = presets.workflow(name)
+            try:
+                mapping.make(workflow, hardware)
+            except ModelError as error:
+                misfits.append((machine, name, str(error)))
+                continue
+            load = steady_load(workflow, hardware, size)
+            assert load.requests is not None
+            executions = load.requests * sum(workflow.visits().values())
+            if executions > EXECUTIONS:
+                most = f"more than {EXECUTIONS / 1e6:.0f} million"
+                misfits.append((machine, name, f"a steady part takes {executions / 1e6:.0f} million executions, {most}"))
+                continue
+            # what each strategy is worth is asked on the first machine only, and how a tuned rival does
+            first = machine == size.machines[0]
+            over = {STRATEGIES: list(size.combinations if first else size.combinations[:1])}
+            made.append(Part("rivals", machine, workflow, hardware, over, RIVALS, load, epochs=EPOCHS if first else 0))
+            if first:
+                made.extend([tuning(made[-1]), *profiles(made[-1])])
+    for name in size.loaded:
+        workflow = presets.workflow(name)
+        made.extend(swept(workflow, steady_load(workflow, presets.hardware("edge_6c"), size)))
+    made.extend(dynamicity(size))
+    made.extend(scaled(size))
+    return made, misfits
 
 
 def swept(workflow: Workflow, load: Load) -> Iterator[Part]:

@@ -39,16 +39,17 @@ def strategies(rivals: Sequence[Found]) -> Iterator[str]:
     logs = {name: math.log(mean_of(values)) for name, values in gains.items() if values}
     if logs.get("all", 0) > 0:
         yield "Of the logarithm of the mean gain, what goes when one is left out, and what comes with one alone:\n"
-        shares = [
-            (name, f"{1 - logs[f'no {name}'] / logs['all']:.0%}", f"{logs[name] / logs['all']:.0%}")
+        shares = {
+            name: (1 - logs[f"no {name}"] / logs["all"], logs[name] / logs["all"])
             for name in ("DDS", "ATS", "PCS")
             if name in logs and f"no {name}" in logs
-        ]
-        yield from table(("strategy", "goes without it", "comes with it alone"), shares)
-        yield (
-            "What `static` lacks is lending first: ATS answers for times that vary and for frequencies that move within an "
-            "epoch. PCS and DDS are worth what they are worth beside it; the shares do not add up to one.\n"
+        }
+        yield from table(
+            ("strategy", "goes without it", "comes with it alone"),
+            ((name, f"{gone:.0%}", f"{alone:.0%}") for name, (gone, alone) in shares.items()),
         )
+        most = max(shares, key=lambda name: shares[name][0], default="none")
+        yield f"What `static` lacks most is what {most} does. They build on one another: shares need not add up to one.\n"
 
 
 Metric = Mapping[str, float]
@@ -106,12 +107,11 @@ def troubles(rivals: Sequence[Found]) -> Iterator[str]:
     yield "The measure with the strategy and without it, the others on; smaller is better.\n"
     yield from table(("strategy", "measure", "smaller on", "larger on"), _verdicts(rivals))
     yield (
-        "A measure that a strategy does not make smaller, and why, as far as the runs tell. Wasted loads: a background "
-        "load costs no TBU any time, so `octopus` prepares freely, and most of what it loads for lending is replaced when "
-        "another station has become the busiest; without PCS nothing is loaded ahead. Lag: the target of rule 9.6 "
-        "tolerates one TBU per task, so that with few TBUs most sets of owners are balanced; ATS changes no owner. Depth: "
-        "a mean over the TBUs that are still idle, which are fewer: when lending has ended the short chains, the long "
-        "ones remain.\n"
+        "Why a strategy does not make one of its measures smaller: a background load costs no TBU any time, so `octopus` "
+        "prepares freely (14.8), and what it loaded is replaced when another station has become the busiest; without PCS "
+        "nothing is loaded ahead. The target of the lag tolerates one TBU per task (9.6), so that with few TBUs most sets "
+        "of owners are balanced, those of `static` too; ATS changes no owner. The depth is a mean over the TBUs that are "
+        "idle, not over all: it may grow while they become fewer.\n"
     )
 
 

@@ -9,9 +9,7 @@ from typing import Any
 
 import xarray as xr
 
-from octomodel import mapping, presets
 from octomodel.comparison import enough
-from octomodel.errors import ModelError
 from octomodel.hardware import System
 from octomodel.load import Load, closed
 from octomodel.policies import Policy
@@ -77,42 +75,6 @@ class Part:
     def file(self) -> str:
         """Return the name of its result."""
         return "-".join(text for text in (self.chapter, self.machine, self.workflow.name, self.name) if text) + ".nc"
-
-
-def parts(size: Size) -> tuple[list[Part], list[tuple[str, str, str]]]:
-    """Return the sweeps, and what is left out: machine, workflow and the reason."""
-    from octomodel.evaluation import chapters
-
-    names = size.workflows or presets.names("workflow")
-    made, misfits = [], []
-    for machine in size.machines:
-        hardware = presets.hardware(machine)
-        for name in names:
-            workflow = presets.workflow(name)
-            try:
-                mapping.make(workflow, hardware)
-            except ModelError as error:
-                misfits.append((machine, name, str(error)))
-                continue
-            load = steady_load(workflow, hardware, size)
-            assert load.requests is not None
-            executions = load.requests * sum(workflow.visits().values())
-            if executions > EXECUTIONS:
-                most = f"more than {EXECUTIONS / 1e6:.0f} million"
-                misfits.append((machine, name, f"a steady part takes {executions / 1e6:.0f} million executions, {most}"))
-                continue
-            # what each strategy is worth is asked on the first machine only, and how a tuned rival does
-            first = machine == size.machines[0]
-            over = {STRATEGIES: list(size.combinations if first else size.combinations[:1])}
-            made.append(Part("rivals", machine, workflow, hardware, over, RIVALS, load, epochs=EPOCHS if first else 0))
-            if first:
-                made.extend([chapters.tuning(made[-1]), *chapters.profiles(made[-1])])
-    for name in size.loaded:
-        workflow = presets.workflow(name)
-        made.extend(chapters.swept(workflow, steady_load(workflow, presets.hardware("edge_6c"), size)))
-    made.extend(chapters.dynamicity(size))
-    made.extend(chapters.scaled(size))
-    return made, misfits
 
 
 def steady_load(workflow: Workflow, hardware: System, size: Size) -> Load:

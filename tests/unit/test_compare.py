@@ -13,12 +13,14 @@ from scipy import stats
 
 import octomodel as om
 from octomodel import cli, dist
+from octomodel.cli_compare import figures
 from octomodel.comparison import enough
 from octomodel.errors import ModelError
 from octomodel.placement import placement
 from octomodel.policies import Policy, named
 from octomodel.sampling import SAMPLES, stride
 from octomodel.study import steady
+from octomodel.study_table import idle_row
 
 LINE = om.Workflow("line", om.task("a", dist.Gamma(mean=90, cv=0.8)), om.task("b", dist.Gamma(mean=60, cv=0.8)))
 TURN = om.Workflow("turn", om.branch({"p": 0.5, "q": 0.5}, p=om.task("x", 200), q=om.task("y", 100)))
@@ -67,6 +69,19 @@ def test_why_tbus_are_idle_is_told(study: xr.Dataset) -> None:
         alone = one.isel(replication=[place]).octo.attribution().contagion_depth
         assert kept.isel(replication=place).values == pytest.approx(alone.values, nan_ok=True)
     assert float(kept.sel(idleness="starved").min()) >= 1 and np.isnan(study.contagion_depth.sel(policy="ideal")).all()
+
+
+def test_counts_are_each_told_as_what_they_are(study: xr.Dataset) -> None:
+    """In the table and in JSON: means over the four replications of the sums over the two clusters."""
+    counts = {"reloads": 10, "background_loads": 200, "wasted_reloads": 3_000, "moved_bytes": 4_000_000}
+    names = {f"cluster_{name}": value for name, value in counts.items()}
+    known = study.sel(workflow=["line"]).assign_attrs(hardware="chip")
+    known = known.assign({name: known[name].copy(data=np.full(known[name].shape, value)) for name, value in names.items()})
+    assert idle_row(known, "line", "octopus")[3:] == ("20", "400", "6,000", "8.0")
+    depth = known.contagion_depth.sel(workflow="line", policy="static").mean("replication")
+    assert idle_row(known, "line", "static")[1] == f"{float(depth.sel(idleness='starved')):.2f}"
+    told = figures(known)["policies"]["octopus"]
+    assert (told["wasted_reloads"], told["bytes_moved"]) == (6_000, 8_000_000)
 
 
 @pytest.mark.parametrize(
@@ -179,6 +194,7 @@ def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None
     assert cli.main([*words, "--requests", "60"]) == 0
     text = capsys.readouterr()
     assert "tandem on chip_64c, 2 replications" in text.out and "too short" in text.out
+    assert "why TBUs are idle, and what rebalancing costs" in text.out
     assert "octomodel: warning: static: run too short: " in text.err
     assert cli.main(["compare", "tandem", "--hardware", "chip_64c", "--policies", "octopos"]) == 2
     assert "did you mean 'octopus'" in capsys.readouterr().err

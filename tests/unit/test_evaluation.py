@@ -14,7 +14,8 @@ import octomodel as om
 from octomodel.evaluation import chapters, plan
 from octomodel.evaluation.__main__ import main
 from octomodel.evaluation.page import page
-from octomodel.evaluation.page_strategies import measured
+from octomodel.evaluation.page_dynamic import dynamic
+from octomodel.evaluation.page_strategies import TEXTS, measured, troubles
 from octomodel.evaluation.plan import COMBINATIONS, Part, Size
 from octomodel.evaluation.tables import DIM, paired, ratio
 
@@ -97,6 +98,34 @@ def test_measures_of_troubles(results: dict[str, tuple[Part, xr.Dataset]]) -> No
     assert static["starved"] >= 1 and 0 <= octopus["balanced"] <= 100
 
 
+def test_each_strategy_is_judged_by_its_measures(results: dict[str, tuple[Part, xr.Dataset]]) -> None:
+    rivals = [results[f"rivals-small-{name}.nc"] for name in ("tandem", "turning")]
+    lines = [line.strip("| ").split(" | ") for line in troubles(rivals) if line.startswith(("| DDS", "| ATS", "| PCS"))]
+    without = dict(zip(("DDS", "ATS", "PCS"), TEXTS[1:4], strict=True))
+    assert [line[:2] for line in lines if line[1] == "idle"] == [["ATS", "idle"], ["PCS", "idle"]]
+    judged = 0
+    for strategy, measure, better, worse in lines:
+        for part, found in rivals:
+            on, off = measured(found, "octopus")[measure], measured(found, "octopus", without[strategy])[measure]
+            name = part.workflow.name
+            assert (name in better.split(", "), name in worse.split(", ")) == (on < off, on > off)
+            judged += on != off
+    assert judged >= 4
+
+
+def test_where_the_numbers_of_the_paper_lie(results: dict[str, tuple[Part, xr.Dataset]]) -> None:
+    part, found = results["dynamic-small-tandem-0.5_0.8_300.nc"]
+    faster = found["steady_throughput_per_cycle"].copy()
+    for policy, factor in (("static", 1.0), ("reactive", 2.0), ("octopus", 5.0)):
+        faster.loc[{"policy": policy}] = factor
+    calm = found.steady_warning.copy(data=np.full(found.steady_warning.shape, ""))
+    lines = list(dynamic([(part, found.assign(steady_throughput_per_cycle=faster, steady_warning=calm))]))
+    over = [line for line in lines if line.startswith("Over ")]
+    assert over[0].startswith("Over `static`: from 5.00 (cv 0.5, shift 0.8, 300 requests) to 5.00")
+    assert "mean of 2.50 is reached in 1 of 1 cells: cv 0.5, shift 0.8, 300 requests; its maximum of 4.26 in 1." in over[0]
+    assert "mean of 2.50 is reached in 1 of 1 cells" in over[1] and "maximum of 4.26 in 0." in over[1]
+
+
 def test_the_workflow_that_varies() -> None:
     still, moving = chapters.varying(0, 0, 300), chapters.varying(1.5, 0.8, 300)
     assert still.phases is None and moving.phases is not None
@@ -114,23 +143,23 @@ def test_a_short_run_has_no_ratio(results: dict[str, tuple[Part, xr.Dataset]]) -
 
 
 def test_the_study_runs_what_fits() -> None:
-    parts, misfits = plan.parts(plan.FULL)
+    parts, misfits = chapters.parts(plan.FULL)
     names = [each.file for each in parts]
     assert len(set(names)) == len(names)
     rivals = {(each.machine, each.workflow.name) for each in parts if each.chapter == "rivals"}
     assert len(rivals) + len(misfits) == 33
     assert {each.machine for each in parts if each.chapter == "scale"} == {"1x1", "4x4", "16x16", "59x59"}
-    assert len(plan.parts(plan.QUICK)[0]) < 30
+    assert len(chapters.parts(plan.QUICK)[0]) < 30
     assert {each.chapter for each in parts} == {"rivals", "tuning", "profile", "sweeps", "load", "dynamic", "scale"}
 
 
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     one = part("rivals", {plan.STRATEGIES: list(COMBINATIONS[:1])}, plan.RIVALS)
-    monkeypatch.setattr(plan, "parts", lambda size: ([one], []))
+    monkeypatch.setattr(chapters, "parts", lambda size: ([one], []))
     assert main(["--quick", "--folder", str(tmp_path / "study")]) == 0
     assert f"written to {tmp_path / 'study' / 'results.md'}" in capsys.readouterr().out
     other = part("rivals", {plan.STRATEGIES: list(COMBINATIONS[:1])}, plan.RIVALS, "later")
-    monkeypatch.setattr(plan, "parts", lambda size: ([one, other], []))
+    monkeypatch.setattr(chapters, "parts", lambda size: ([one, other], []))
     assert main(["--quick", "--folder", str(tmp_path / "study"), "--known"]) == 0
     text = (tmp_path / "study" / "results.md").read_text()
     assert "## Not run yet" in text and "- rivals-small-tandem-later" in text

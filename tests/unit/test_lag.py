@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import octomodel as om
-from octomodel import mapping
+from octomodel import lag, mapping
 from octomodel.errors import ModelError
 from octomodel.lag import target
 from octomodel.policies import own
@@ -197,3 +197,13 @@ def test_never_is_said_only_if_no_hook_was_left_out() -> None:
 def test_the_shift_is_the_earliest_arrival_of_the_stretch() -> None:
     assert crafted([[5, 1], [5, 1]], [0, 0, 450, 400], makespan=1_200) == [[100.0] * 2]
     assert crafted([[5, 1], [5, 1]], [0, 0, 501, 500], makespan=1_200) == [[0.0] * 2]
+
+
+def test_a_summary_takes_only_what_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two clusters: the upper median of what is known, and the share that is finite; nothing known is NaN."""
+    known = [[3.0, np.inf], [1.0, np.nan], [np.inf, np.inf], [np.nan, np.nan]]
+    found = xr.DataArray(known, dims=("shift", "cluster"), coords={"shift_replication": ("shift", [0, 0, 1, 2])})
+    monkeypatch.setattr(lag, "lag", lambda runs: found)
+    told = lag.summary(xr.Dataset(coords={"replication": [0, 1, 2]}))
+    assert told["lag_median_cycles"].tolist()[:2] == [3.0, np.inf] and np.isnan(told["lag_median_cycles"][2])
+    assert told["lag_balanced_share"].tolist()[:2] == [2 / 3, 0.0] and np.isnan(told["lag_balanced_share"][2])
